@@ -1,0 +1,166 @@
+"""Settings: one TOML file for what is public, environment variables for what is secret.
+
+``CALLCENTER_AMI__EVENTS_SECRET`` sets ``ami.events_secret``; any setting can be given so. Every mistake is named at once.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from callcenter.errors import Misconfigured
+
+ENV_PREFIX = "CALLCENTER_"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(_Section):
+    """Where PostgreSQL is. Without ``url`` an embedded one is started in ``data_dir/postgres``."""
+
+    url: SecretStr | None = None
+    """``postgresql://user@host/name`` of the service's own role (a member of ``callcenter_app``, owner of nothing)."""
+    owner_url: SecretStr | None = None
+    """The same for the role that owns the tables; only ``callcenter migrate`` uses it."""
+    pool_size: int = Field(10, ge=2, le=100)
+
+
+class AmiSettings(_Section):
+    host: str = "127.0.0.1"
+    port: int = Field(5038, ge=1, le=65535)
+    tls_cafile: Path | None = None
+    """With a file the link is TLS and the PBX's certificate is checked against it."""
+    events_user: str = "callcenter-events"
+    events_secret: SecretStr
+    commands_user: str = "callcenter-commands"
+    commands_secret: SecretStr
+    tape: Path | None = None
+    """Keeps every byte received in this file, for a field report."""
+
+
+class AsteriskSettings(_Section):
+    """The PBX that is rendered for and followed."""
+
+    version: str = "22.10.1"
+    etc_dir: Path
+    """Where the rendered configuration goes."""
+    log_dir: Path
+    """``astlogdir``: the CEL journal and ``queue_log`` are below it."""
+    spool_dir: Path
+    """``astspooldir``: MixMonitor writes below ``monitor/``."""
+    run_dir: Path
+    data_dir: Path
+    """``astdatadir``: sounds; prompts go to ``sounds/callcenter`` below ``var_dir``."""
+    var_dir: Path
+    module_dir: Path
+    own_whole: bool = False
+    """True renders a whole configuration (asterisk.conf, modules.conf, ...); False only files to include in an existing PBX."""
+    sip_bind: str = "0.0.0.0:5060"
+    ami_bind: str = "127.0.0.1"
+    ami_port: int = Field(5038, ge=1, le=65535)
+    ami_tls_cert: Path | None = None
+    max_calls: int = Field(500, ge=1)
+    system_name: str = Field("pbx1", pattern=r"^[A-Za-z0-9]{1,16}$")
+
+    @property
+    def journal(self) -> Path:
+        """The CEL journal, the source of the ledger."""
+        return self.log_dir / "cel-custom" / "callcenter.journal"
+
+    @property
+    def queue_log(self) -> Path:
+        return self.log_dir / "queue_log"
+
+    @property
+    def monitor_dir(self) -> Path:
+        return self.spool_dir / "monitor"
+
+
+class IvrSettings(_Section):
+    """Where Asterisk asks its one question."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8089, ge=1, le=65535)
+    token: SecretStr
+    limit_s: float = Field(1.0, gt=0, le=5)
+
+
+class WebSettings(_Section):
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=1, le=65535)
+    public_url: str = "http://127.0.0.1:8080"
+    """What browsers type; its scheme decides whether the session cookie is Secure, its host which WebSocket origins pass."""
+    session_hours: int = Field(12, ge=1, le=72)
+    trust_forwarded: bool = False
+    """True behind a reverse proxy of your own: the caller's address is then read from X-Forwarded-For."""
+
+
+class RecordingSettings(_Section):
+    dir: Path
+    poll_s: float = Field(1.0, gt=0)
+
+
+class OutboundSettings(_Section):
+    allow: tuple[str, ...] = ("+380",)
+    """Prefixes in E.164 that an agent's call back may dial."""
+    trunk: str | None = None
+    """The trunk calls back leave through when the provider has none of its own."""
+
+
+class Settings(_Section):
+    data_dir: Path
+    database: DatabaseSettings = DatabaseSettings()
+    ami: AmiSettings
+    asterisk: AsteriskSettings
+    ivr: IvrSettings
+    web: WebSettings = WebSettings()
+    recordings: RecordingSettings
+    outbound: OutboundSettings = OutboundSettings()
+    country: str = Field("UA", pattern=r"^[A-Z]{2}$")
+    """Where a number without a country code is at home."""
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads the settings file (``CALLCENTER_CONFIG`` or ``./callcenter.toml``) and the environment.
+
+    Raises ``Misconfigured`` with every mistake on a line of its own.
+    """
+    env = os.environ if environ is None else environ
+    file = path or Path(env.get("CALLCENTER_CONFIG", "callcenter.toml"))
+    try:
+        values: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError as exc:
+        raise Misconfigured(
+            f"{file}: no such settings file (set CALLCENTER_CONFIG or write callcenter.toml)"
+        ) from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise Misconfigured(f"{file}: not readable TOML: {exc}") from exc
+    for name, value in env.items():
+        if name.startswith(ENV_PREFIX) and name not in {"CALLCENTER_CONFIG"}:
+            _put(values, name.removeprefix(ENV_PREFIX).lower().split("__"), value)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as exc:
+        lines = [
+            f"{file}: {'.'.join(str(p) for p in e['loc'])}: {e['msg']}"
+            for e in exc.errors(include_input=False)
+        ]
+        raise Misconfigured("\n".join(lines)) from None
+
+
+def _put(values: dict[str, Any], path: list[str], value: str) -> None:
+    for part in path[:-1]:
+        inner = values.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise Misconfigured(
+                f"{ENV_PREFIX}{'__'.join(path).upper()}: {part} is not a section of the settings"
+            )
+        values = inner
+    values[path[-1]] = value
