@@ -2,10 +2,10 @@
 
 Debian stable ships no Asterisk, its suite ``sid`` does. ``apt-get`` with folders of its own fetches the
 package and everything it needs, its libc included; it is then started with that libc's own loader. Nothing of
-the host changes. Only the standard library is used here: this runs before the virtual environment is complete.
+the host changes. Only the standard library is used: this runs before the virtual environment is complete.
 
-Settings, all optional: ``LAB_ASTERISK`` (``debian``, or ``host`` for the Asterisk in PATH), ``LAB_DEBIAN_MIRROR``
-(else the one of the host's own apt sources), ``LAB_DEBIAN_SUITE`` (else ``sid``).
+Settings, all optional: ``LAB_ASTERISK`` (``debian``, or ``host`` for the Asterisk in PATH),
+``LAB_DEBIAN_MIRROR`` (else that of the host's own apt sources), ``LAB_DEBIAN_SUITE`` (else ``sid``).
 """
 
 from __future__ import annotations
