@@ -137,9 +137,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     try:
         values: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError as exc:
-        raise Misconfigured(
-            f"{file}: no such settings file (set CALLCENTER_CONFIG or write callcenter.toml)"
-        ) from exc
+        raise Misconfigured(f"{file}: no such settings file (set CALLCENTER_CONFIG or write callcenter.toml)") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise Misconfigured(f"{file}: not readable TOML: {exc}") from exc
     for name, value in env.items():
@@ -148,10 +146,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     try:
         return Settings.model_validate(values)
     except ValidationError as exc:
-        lines = [
-            f"{file}: {'.'.join(str(p) for p in e['loc'])}: {e['msg']}"
-            for e in exc.errors(include_input=False)
-        ]
+        lines = [f"{file}: {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in exc.errors(include_input=False)]
         raise Misconfigured("\n".join(lines)) from None
 
 
@@ -159,8 +154,6 @@ def _put(values: dict[str, Any], path: list[str], value: str) -> None:
     for part in path[:-1]:
         inner = values.setdefault(part, {})
         if not isinstance(inner, dict):
-            raise Misconfigured(
-                f"{ENV_PREFIX}{'__'.join(path).upper()}: {part} is not a section of the settings"
-            )
+            raise Misconfigured(f"{ENV_PREFIX}{'__'.join(path).upper()}: {part} is not a section of the settings")
         values = inner
     values[path[-1]] = value

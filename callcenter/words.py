@@ -63,9 +63,7 @@ class Missing:
 Maybe: TypeAlias = Pending | Known[T] | Missing
 
 PonFamily: TypeAlias = Literal["epon", "gpon"]
-_ONU = re.compile(
-    r"^\s*(?P<family>[EeGg])PON(?P<slot>\d+)/(?P<port>\d+):(?P<onu>\d+)\s*$", re.IGNORECASE | re.ASCII
-)
+_ONU = re.compile(r"^\s*(?P<family>[EeGg])PON(?P<slot>\d+)/(?P<port>\d+):(?P<onu>\d+)\s*$", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

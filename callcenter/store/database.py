@@ -72,9 +72,7 @@ def _is_away(exc: DBAPIError) -> bool:
 
 def _why(exc: DBAPIError) -> str:
     return (
-        str(exc.orig).strip().splitlines()[0]
-        if exc.orig is not None and str(exc.orig).strip()
-        else type(exc).__name__
+        str(exc.orig).strip().splitlines()[0] if exc.orig is not None and str(exc.orig).strip() else type(exc).__name__
     )
 
 

