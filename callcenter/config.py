@@ -1,6 +1,7 @@
 """Settings: one TOML file for what is public, environment variables for what is secret.
 
-``CALLCENTER_AMI__EVENTS_SECRET`` sets ``ami.events_secret``; any setting can be given so. Every mistake is named at once.
+``CALLCENTER_AMI__EVENTS_SECRET`` sets ``ami.events_secret``; any setting can be given so.
+Every mistake is named at once.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class AsteriskSettings(_Section):
     var_dir: Path
     module_dir: Path
     own_whole: bool = False
-    """True renders a whole configuration (asterisk.conf, modules.conf, ...); False only files to include in an existing PBX."""
+    """True renders a whole configuration (asterisk.conf, modules.conf, ...); False files for an existing PBX to include."""
     sip_bind: str = "0.0.0.0:5060"
     ami_bind: str = "127.0.0.1"
     ami_port: int = Field(5038, ge=1, le=65535)
@@ -96,7 +97,7 @@ class WebSettings(_Section):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     public_url: str = "http://127.0.0.1:8080"
-    """What browsers type; its scheme decides whether the session cookie is Secure, its host which WebSocket origins pass."""
+    """What browsers type: its scheme makes the session cookie Secure, its host says which WebSocket origins pass."""
     session_hours: int = Field(12, ge=1, le=72)
     trust_forwarded: bool = False
     """True behind a reverse proxy of your own: the caller's address is then read from X-Forwarded-For."""

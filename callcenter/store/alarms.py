@@ -61,7 +61,8 @@ _RAISE = text(
     """
 )
 _CLEAR = text(
-    "UPDATE alarm SET cleared_at = :at, cleared_by = :by WHERE kind = :kind AND subject = :subject AND cleared_at IS NULL"
+    "UPDATE alarm SET cleared_at = :at, cleared_by = :by "
+    "WHERE kind = :kind AND subject = :subject AND cleared_at IS NULL"
 )
 _OPEN = text(
     "SELECT id, provider_id, kind, subject, detail, raised_at, last_at, times FROM alarm "

@@ -62,7 +62,7 @@ class Database:
 
 _SET_SCOPE = text("SELECT set_config('callcenter.scope', :scope, true)")
 _AWAY = ("57P", "08", "53", "25006")
-"""SQLSTATE classes: shut down, connection lost, out of resources (disk full too), and a primary that became read-only."""
+"""SQLSTATE: shut down, connection lost, out of resources (disk full too), a primary that became read-only."""
 
 
 def _is_away(exc: DBAPIError) -> bool:

@@ -53,7 +53,8 @@ CREATE TABLE queue (
     provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
     name text NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9-]{0,39}$'),
     strategy text NOT NULL DEFAULT 'leastrecent'
-        CHECK (strategy IN ('leastrecent', 'rrmemory', 'fewestcalls', 'ringall', 'linear', 'random', 'rrordered', 'wrandom')),
+        CHECK (strategy IN ('leastrecent', 'rrmemory', 'fewestcalls', 'ringall', 'linear', 'random', 'rrordered',
+            'wrandom')),
     timeout_s integer NOT NULL DEFAULT 300 CHECK (timeout_s BETWEEN 5 AND 7200),
     ring_s integer NOT NULL DEFAULT 20 CHECK (ring_s BETWEEN 3 AND 120),
     wrapup_s integer NOT NULL DEFAULT 10 CHECK (wrapup_s BETWEEN 0 AND 600),
@@ -305,7 +306,8 @@ TENANT = (
 )  # fmt: skip
 APPEND_ONLY = ("listening",)
 SHARED = (
-    "agent", "agent_duty", "journal_position", "journal_open_row", "journal_set_aside", "user_account", "session", "api_token",
+    "agent", "agent_duty", "journal_position", "journal_open_row", "journal_set_aside", "user_account", "session",
+    "api_token",
 )  # fmt: skip
 
 

@@ -28,7 +28,8 @@ async def test_every_table_with_a_provider_is_under_forced_row_level_security(da
     async with database.scoped(Scope.all()) as connection:
         bare = await connection.execute(
             text(
-                "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'provider_id' "
+                "SELECT c.relname FROM pg_class c "
+                "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'provider_id' "
                 "WHERE c.relkind = 'r' AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"
             )
         )
