@@ -1,4 +1,4 @@
-"""Secrets at rest: passwords as Argon2id, random tokens kept only as SHA-256. No secret passes through here in clear twice.
+"""Secrets at rest: passwords as Argon2id, random tokens kept only as SHA-256.
 
 Hashing and checking a password take tens of milliseconds by design: call them in a thread from the event loop.
 """

@@ -1,0 +1,278 @@
+"""Whose call it is: the providers, their DIDs, queues and agents, as one frozen book read every few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.errors import Misconfigured, Unavailable
+from callcenter.routing.hours import WeekHours
+from callcenter.routing.numbers import did_of
+from callcenter.store import Database, Scope
+from callcenter.words import AgentId, Did, Language, ProviderId, QueueId
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An internet provider we answer for: the tenant."""
+
+    id: ProviderId
+    slug: str
+    brand: str
+    colour: str
+    """``#rrggbb``."""
+    language: Language
+    timezone: ZoneInfo
+    greeting: str
+    """Jinja2 of the agent's sentence; empty is the house's own."""
+    hours: WeekHours
+    max_lines: int
+    min_talk_s: float
+    """A shorter meeting with an agent is a call cut short, in seconds."""
+    short_abandon_s: int
+    callback_within: timedelta
+    thresholds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    extension: str
+    penalty: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    id: QueueId
+    provider: ProviderId
+    name: str
+    strategy: str
+    timeout_s: int
+    ring_s: int
+    wrapup_s: int
+    max_waiting: int
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    id: AgentId
+    extension: str
+    name: str
+    sip_secret: SecretStr
+    contact: str | None
+    """A fixed SIP contact of the phone; ``None`` lets it register."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    name: str
+    provider: ProviderId | None
+    hosts: tuple[str, ...]
+    outbound_uri: str | None
+    codecs: str
+
+
+@dataclass(frozen=True)
+class Book:
+    """Everything routing knows at one moment. Two books made of the same rows are equal."""
+
+    providers: tuple[Provider, ...] = ()
+    dids: Mapping[Did, ProviderId] = field(default_factory=dict)
+    queues: tuple[Queue, ...] = ()
+    agents: tuple[Agent, ...] = ()
+    trunks: tuple[Trunk, ...] = ()
+    country: str = "UA"
+
+    def provider(self, provider: ProviderId) -> Provider | None:
+        return self._by_id.get(provider)
+
+    def by_slug(self, slug: str) -> Provider | None:
+        return self._by_slug.get(slug)
+
+    def provider_of(self, dialled: str) -> tuple[Did, Provider] | None:
+        """A DID belongs to exactly one provider; ``None`` is a number nobody of ours has."""
+        did = did_of(dialled, self.country)
+        if did is None or did not in self.dids:
+            return None
+        owner = self._by_id.get(self.dids[did])
+        return None if owner is None else (did, owner)
+
+    def first_did(self, provider: ProviderId) -> Did | None:
+        """The number a provider's subscribers see when we call them back."""
+        return min((did for did, owner in self.dids.items() if owner == provider), default=None)
+
+    def queue_named(self, name: str) -> Queue | None:
+        return self._queues.get(name)
+
+    def agent(self, extension: str) -> Agent | None:
+        return self._agents.get(extension)
+
+    def trunk(self, name: str) -> Trunk | None:
+        return next((trunk for trunk in self.trunks if trunk.name == name), None)
+
+    def providers_of(self, extension: str) -> frozenset[ProviderId]:
+        """An agent works for the providers in whose queues they are, and sees no other."""
+        return frozenset(q.provider for q in self.queues if any(m.extension == extension for m in q.members))
+
+    def queues_of(self, extension: str) -> tuple[Queue, ...]:
+        return tuple(q for q in self.queues if any(m.extension == extension for m in q.members))
+
+    @cached_property
+    def _by_id(self) -> dict[ProviderId, Provider]:
+        return {provider.id: provider for provider in self.providers}
+
+    @cached_property
+    def _by_slug(self) -> dict[str, Provider]:
+        return {provider.slug: provider for provider in self.providers}
+
+    @cached_property
+    def _queues(self) -> dict[str, Queue]:
+        return {queue.name: queue for queue in self.queues}
+
+    @cached_property
+    def _agents(self) -> dict[str, Agent]:
+        return {agent.extension: agent for agent in self.agents}
+
+
+async def load_book(database: Database, country: str = "UA") -> Book:
+    """Reads the whole book in one transaction; raises ``Misconfigured`` when a row cannot be what it says."""
+    async with database.scoped(Scope.all()) as connection:
+        return await read_book(connection, country)
+
+
+async def read_book(connection: AsyncConnection, country: str = "UA") -> Book:
+    """The book as this transaction sees it, in one statement and so of one moment; the scope must be every provider."""
+    found = (await connection.execute(_BOOK)).scalar_one()
+    rows: dict[str, list[dict[str, Any]]] = json.loads(found)
+    members: dict[int, list[Member]] = {}
+    for row in rows["members"]:
+        members.setdefault(row["queue_id"], []).append(Member(row["extension"], row["penalty"]))
+    return Book(
+        providers=tuple(_provider(row) for row in rows["providers"]),
+        dids={Did(row["number"]): ProviderId(row["provider_id"]) for row in rows["dids"]},
+        queues=tuple(_queue(row, members.get(row["id"], ())) for row in rows["queues"]),
+        agents=tuple(_agent(row) for row in rows["agents"]),
+        trunks=tuple(_trunk(row) for row in rows["trunks"]),
+        country=country,
+    )
+
+
+def _provider(row: Mapping[str, Any]) -> Provider:
+    try:
+        return Provider(
+            id=ProviderId(row["id"]),
+            slug=row["slug"],
+            brand=row["brand"],
+            colour=row["colour"],
+            language=row["language"],
+            timezone=ZoneInfo(row["timezone"]),
+            greeting=row["greeting"],
+            hours=WeekHours.parse(row["hours"]),
+            max_lines=row["max_lines"],
+            min_talk_s=float(row["min_talk_s"]),
+            short_abandon_s=row["short_abandon_s"],
+            callback_within=timedelta(minutes=row["callback_within_min"]),
+            thresholds={key: float(value) for key, value in row["thresholds"].items()},
+        )
+    except (ValueError, TypeError, AttributeError, ZoneInfoNotFoundError) as exc:
+        raise Misconfigured(f"provider {row['slug']}: {exc}") from exc
+
+
+def _queue(row: Mapping[str, Any], members: Iterable[Member]) -> Queue:
+    return Queue(
+        id=QueueId(row["id"]),
+        provider=ProviderId(row["provider_id"]),
+        name=row["name"],
+        strategy=row["strategy"],
+        timeout_s=row["timeout_s"],
+        ring_s=row["ring_s"],
+        wrapup_s=row["wrapup_s"],
+        max_waiting=row["max_waiting"],
+        members=tuple(members),
+    )
+
+
+def _agent(row: Mapping[str, Any]) -> Agent:
+    secret = SecretStr(row["sip_secret"])
+    return Agent(AgentId(row["id"]), row["extension"], row["name"], secret, row["contact"])
+
+
+def _trunk(row: Mapping[str, Any]) -> Trunk:
+    owner = None if row["provider_id"] is None else ProviderId(row["provider_id"])
+    return Trunk(row["name"], owner, tuple(row["hosts"]), row["outbound_uri"], row["codecs"])
+
+
+class Shelf:
+    """Holds the present book, read every ``every`` seconds, so that nothing live waits for the database."""
+
+    def __init__(self, database: Database, country: str = "UA", every: float = 5.0) -> None:
+        self._database = database
+        self._country = country
+        self._every = every
+        self._book: Book | None = None
+        self._trouble: str | None = None
+
+    def book(self) -> Book:
+        """The present book; raises ``Unavailable`` before the first one was read."""
+        if self._book is None:
+            raise Unavailable("routing", self._trouble or "the book is not read yet")
+        return self._book
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the present book is an old one, if it is."""
+        return self._trouble
+
+    async def refresh(self) -> Book:
+        """Reads the book now and returns it; raises ``Unavailable`` or ``Misconfigured`` and keeps the old one."""
+        try:
+            fresh = await load_book(self._database, self._country)
+        except (Unavailable, Misconfigured) as exc:
+            if self._trouble is None:
+                log.warning("routing: the book is not read, the last one stays: %s", exc)
+            self._trouble = str(exc)
+            raise
+        if self._trouble is not None:
+            log.info("routing: the book is read again")
+            self._trouble = None
+        if fresh != self._book:
+            self._book = fresh
+        return self._book
+
+    async def run(self) -> None:
+        """Refreshes for ever; a database that is away, or a bad row, leaves the last book in place."""
+        while True:
+            with contextlib.suppress(Unavailable, Misconfigured):  # kept in ``trouble`` and logged once
+                await self.refresh()
+            await asyncio.sleep(self._every)
+
+
+_BOOK = text(
+    """
+    SELECT jsonb_build_object(
+        'providers', coalesce((SELECT jsonb_agg(to_jsonb(p) ORDER BY p.slug) FROM provider p), '[]'),
+        'dids', coalesce((SELECT jsonb_agg(to_jsonb(d) ORDER BY d.number) FROM did d), '[]'),
+        'queues', coalesce((SELECT jsonb_agg(to_jsonb(q) ORDER BY q.name) FROM queue q), '[]'),
+        'members', coalesce((
+            SELECT jsonb_agg(jsonb_build_object('queue_id', m.queue_id, 'extension', a.extension, 'penalty', m.penalty)
+                             ORDER BY m.penalty, a.extension)
+            FROM queue_agent m JOIN agent a ON a.id = m.agent_id), '[]'),
+        'agents', coalesce((SELECT jsonb_agg(to_jsonb(a) ORDER BY a.extension) FROM agent a), '[]'),
+        'trunks', coalesce((SELECT jsonb_agg(to_jsonb(t) ORDER BY t.name) FROM trunk t), '[]')
+    )::text
+    """
+)
