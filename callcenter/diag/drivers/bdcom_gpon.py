@@ -1,0 +1,86 @@
+"""BDCOM GPON OLTs: GP3600-04, GP3600-08, GP3600-16, with and without B.
+
+Sources: NMS-GPON-MIB; switcher-core (configs/oids, BDcom), Ubilling (snmptemplates), ABillS (Equipment/Bdcom.pm);
+LibreNMS recording "bdcom" for the index scheme. Not tried on our own devices.
+
+Oddities: the MIB's text lists EPON's states for the GPON column, the devices do not follow it. Reason codes from 10 up
+differ between the sources, so they are shown as a number and conclude nothing.
+"""
+
+from __future__ import annotations
+
+from callcenter.diag.driver import IF_DESCR, NAME, OltDriver, Read, by_first_uni, by_onu, place_by_name
+from callcenter.diag.reading import DownReason, OnuReading, OnuState
+from callcenter.diag.values import Answers, Oid, level, not_negative, number, text
+
+GPON: Oid = (1, 3, 6, 1, 4, 1, 3320, 10)
+ONU: Oid = (*GPON, 3, 1, 1)
+ONU_STATUS: Oid = (*GPON, 3, 3, 1)
+ONU_OPTICS: Oid = (*GPON, 3, 4, 1)
+
+STATES = {0: OnuState.OFFLINE, 1: OnuState.OFFLINE, 2: OnuState.DISABLED, 3: OnuState.ONLINE}
+
+REASONS: dict[int, tuple[DownReason | None, str]] = {
+    0: (None, ""),
+    1: (DownReason.POWER, "dying-gasp"),
+    2: (DownReason.UNKNOWN, "laser-always-on"),
+    3: (DownReason.ADMIN, "admin-down"),
+    4: (DownReason.DEGRADED, "omcc-down"),
+    5: (DownReason.UNKNOWN, ""),
+    6: (DownReason.FIBRE, "pon-los"),
+    7: (DownReason.DEGRADED, "lcdg"),
+    8: (DownReason.FIBRE, "wire-down"),
+    9: (DownReason.UNKNOWN, "omci-mismatch"),
+}
+
+
+def decode(answers: Answers) -> OnuReading:
+    """One ONU from the OLT's answers. Levels come in 0.1 dBm, the distance in 0.1 m; -65535 is "no value"."""
+    status = number(answers, "status")
+    state = OnuState.UNKNOWN if status is None else STATES.get(status, OnuState.UNKNOWN)
+    online = state is OnuState.ONLINE
+    code = number(answers, "reason")
+    reason, word = (None, "") if code is None else REASONS.get(code, (DownReason.UNKNOWN, f"code {code}"))
+    decimetres = not_negative(number(answers, "distance"), zero_is_unknown=True)
+    link = number(answers, "uni_link")
+    return OnuReading(
+        state=state,
+        onu_rx=level(answers, "onu_rx"),
+        onu_tx=level(answers, "onu_tx"),
+        olt_rx=level(answers, "olt_rx"),
+        distance_m=None if decimetres is None else round(decimetres / 10),
+        uptime_s=not_negative(number(answers, "uptime")) if online else None,
+        last_down_reason=reason,
+        last_down_word=word,
+        uni_up={1: True, 2: False}.get(link) if online and link is not None else None,
+        model=" ".join(filter(None, (text(answers, "vendor"), text(answers, "model")))),
+        serial=text(answers, "serial").replace(":", ""),
+    )
+
+
+DRIVER = OltDriver(
+    name="bdcom_gpon",
+    family="gpon",
+    names=IF_DESCR,
+    index_of=place_by_name,
+    reads=(
+        Read(
+            {
+                NAME: IF_DESCR,
+                "status": (*ONU_STATUS, 4),
+                "onu_rx": (*ONU_OPTICS, 2),
+                "onu_tx": (*ONU_OPTICS, 3),
+                "olt_rx": (*GPON, 2, 3, 1, 3),
+                "distance": (*ONU, 33),
+                "reason": (*ONU, 35),
+                "uptime": (*ONU, 19),
+                "serial": (*ONU_STATUS, 2),
+                "vendor": (*ONU, 2),
+                "model": (*ONU, 9),
+            },
+            by_onu,
+        ),
+        Read({"uni_link": (*GPON, 4, 1, 1, 4)}, by_first_uni),
+    ),
+    decode=decode,
+)

@@ -1,0 +1,98 @@
+"""What was read of one ONU at one moment, in the field's words and no device's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from callcenter.words import Dbm
+
+
+class OnuState(StrEnum):
+    """What the OLT says of the ONU. A silent OLT says nothing: that is a ``Missing``, never ``offline``."""
+
+    ONLINE = "online"
+    STARTING = "starting"
+    """The OLT hears it, but it carries no traffic yet."""
+    OFFLINE = "offline"
+    DISABLED = "disabled"
+    """Switched off on the OLT."""
+    ABSENT = "absent"
+    """The OLT answered that it has no such ONU."""
+    UNKNOWN = "unknown"
+    """The OLT answered, but not in a way that tells."""
+
+
+class DownReason(StrEnum):
+    """Why an ONU went down last, one vocabulary for all families."""
+
+    POWER = "power"
+    """Dying gasp: the ONU lost its power."""
+    FIBRE = "fibre"
+    """Loss of light. An ONU that cannot gasp says this also when it loses power."""
+    DEGRADED = "degraded"
+    """Frames or clock lost while there was light."""
+    RESET = "reset"
+    ADMIN = "admin"
+    """Switched off, refused or not authorised by the OLT."""
+    UNKNOWN = "unknown"
+
+
+Json: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnuReading:
+    """One ONU as its OLT describes it: levels in dBm, distance in metres, uptime in seconds; ``None`` is not known."""
+
+    state: OnuState
+    onu_rx: Dbm | None = None
+    onu_tx: Dbm | None = None
+    olt_rx: Dbm | None = None
+    distance_m: int | None = None
+    uptime_s: int | None = None
+    last_down_reason: DownReason | None = None
+    last_down_word: str = ""
+    """The device's own word for it, such as ``wire-down``."""
+    uni_up: bool | None = None
+    """Whether the subscriber's router is linked to the ONU's first LAN port."""
+    uni_mbps: int | None = None
+    model: str = ""
+    serial: str = ""
+
+    def as_json(self) -> dict[str, Json]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, object]) -> OnuReading:
+        """A reading stored by this version or an older one; what is not understood is not known."""
+
+        def dbm(name: str) -> Dbm | None:
+            value = kept.get(name)
+            return Dbm(float(value)) if isinstance(value, int | float) else None
+
+        def whole(name: str) -> int | None:
+            value = kept.get(name)
+            return int(value) if isinstance(value, int | float) else None
+
+        def words(name: str) -> str:
+            value = kept.get(name)
+            return value if isinstance(value, str) else ""
+
+        state, reason, uni = words("state"), words("last_down_reason"), kept.get("uni_up")
+        return cls(
+            state=OnuState(state) if state in set(OnuState) else OnuState.UNKNOWN,
+            onu_rx=dbm("onu_rx"),
+            onu_tx=dbm("onu_tx"),
+            olt_rx=dbm("olt_rx"),
+            distance_m=whole("distance_m"),
+            uptime_s=whole("uptime_s"),
+            last_down_reason=DownReason(reason) if reason in set(DownReason) else None,
+            last_down_word=words("last_down_word"),
+            uni_up=uni if isinstance(uni, bool) else None,
+            uni_mbps=whole("uni_mbps"),
+            model=words("model"),
+            serial=words("serial"),
+        )
