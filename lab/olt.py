@@ -25,11 +25,10 @@ from lab.snmp_agent import (
     GET,
     RESPONSE,
     TOO_BIG,
-    Bare,
     Mib,
     NotSnmp,
     Request,
-    VarBind,
+    Value,
     encode,
     read_request,
     tlv,
@@ -231,8 +230,8 @@ def _with_id(asked: Request, request_id: int) -> Request:
     )
 
 
-def _as_text(value: VarBind | object) -> bytes | Bare:
-    return value if isinstance(value, Bare) else b"N/A"
+def _as_text(value: Value) -> Value:
+    return b"N/A" if isinstance(value, int) else value
 
 
 def _deep(levels: int) -> bytes:

@@ -20,7 +20,7 @@ from callcenter.diag.driver import NAME, OltDriver, Place, interface_name
 from callcenter.diag.drivers import DRIVERS
 from callcenter.diag.olts import Olt
 from callcenter.diag.reading import OnuReading, OnuState
-from callcenter.diag.snmp import LONGEST_ANSWER, Busy, Community, Snmp, SnmpTarget
+from callcenter.diag.snmp import LONGEST_ANSWER, Busy, Community, NoAnswer, Snmp, SnmpTarget
 from callcenter.diag.values import SnmpValue
 from callcenter.errors import Refused, Unavailable
 from callcenter.store import Database, Scope
@@ -182,11 +182,13 @@ class LineReader:
 
     async def _list(self, line: _Line, *, newer_than: float) -> None:
         async with line.listing:
-            if line.listed_at > newer_than and line.names:
+            if line.listed_at > newer_than:
                 return
             rows = await self._snmp.walk(line.target, line.driver.names, LISTING)
-            line.names = {interface_name(name): oid[-1] for oid, name in rows.items()}
-            line.listed_at = _now()
+            names = {interface_name(name): oid[-1] for oid, name in rows.items()}
+            if not any(name.startswith(line.driver.family.upper()) for name in names):
+                raise NoAnswer(line.target.name, "listed no PON at all")
+            line.names, line.listed_at = names, _now()
 
     # --- silence ---
 

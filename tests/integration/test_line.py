@@ -1,0 +1,275 @@
+"""The subscriber's line, read live from simulated OLTs over real SNMP and kept in a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from callcenter.diag import line, readings
+from callcenter.diag.line import LineReader, LineReading
+from callcenter.diag.olts import Olt, olt_by_id, olts
+from callcenter.diag.reading import DownReason, OnuReading, OnuState
+from callcenter.diag.snmp import Snmp
+from callcenter.diag.verdict import Cause, Level, Thresholds, judge
+from callcenter.store import Database, Scope
+from callcenter.words import Known, Missing, OltId, PonFamily, ProviderId
+from lab.olt import Fault, SimulatedOlt
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+NORMS = Thresholds()
+
+
+class _Enough(Exception):
+    """The test is over: what is still being read is dropped."""
+
+
+@asynccontextmanager
+async def reading_lines(database: Database) -> AsyncIterator[LineReader]:
+    snmp = Snmp()
+    snmp.start()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield LineReader(snmp, database, tasks, lambda: NOON)
+            raise _Enough
+    except* _Enough:
+        pass
+    finally:
+        snmp.close()
+
+
+async def registered(database: Database, simulated: SimulatedOlt, slug: str = "svitlo") -> Olt:
+    driver = f"bdcom_{simulated.plant.family}"
+    async with database.scoped(Scope.all()) as connection:
+        provider = await connection.execute(
+            text(
+                "INSERT INTO provider (slug, brand) VALUES (:slug, 'СвітлоНет') "
+                "ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug RETURNING id"
+            ),
+            {"slug": slug},
+        )
+        number = await connection.execute(
+            text(
+                "INSERT INTO olt (provider_id, name, driver, host, port, community) "
+                "VALUES (:provider, :name, :driver, :host, :port, 'public') RETURNING id"
+            ),
+            {
+                "provider": provider.scalar_one(),
+                "name": simulated.name,
+                "driver": driver,
+                "host": simulated.host,
+                "port": simulated.port,
+            },
+        )
+        olt = await olt_by_id(connection, OltId(number.scalar_one()))
+    assert olt is not None
+    return olt
+
+
+def value(reading: LineReading) -> OnuReading:
+    assert isinstance(reading, Known), reading
+    return reading.value
+
+
+async def last_known_within(lines: LineReader, olt: Olt, onu: str, seconds: float) -> Known[OnuReading]:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not isinstance(found := await lines.last_known(olt, onu), Known):
+        assert loop.time() < deadline, found
+        await asyncio.sleep(0.02)
+    return found
+
+
+CHARACTERS = [
+    (1, OnuState.ONLINE, Level.GOOD, Cause.GOOD),
+    (2, OnuState.ONLINE, Level.WEAK, Cause.WEAK),
+    (3, OnuState.ONLINE, Level.CRITICAL, Cause.CRITICAL),
+    (4, OnuState.OFFLINE, Level.DARK, Cause.NO_POWER),
+    (5, OnuState.OFFLINE, Level.DARK, Cause.NO_LIGHT),
+    (6, OnuState.ONLINE, Level.WEAK, Cause.TOO_STRONG),
+    (7, OnuState.ONLINE, Level.WEAK, Cause.ROUTER_OFF),
+]
+
+
+@pytest.mark.parametrize("family", ["epon", "gpon"])
+async def test_each_kind_of_line_is_read_and_judged(database: Database, family: PonFamily) -> None:
+    async with SimulatedOlt(family, "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        for number, state, level, cause in CHARACTERS:
+            onu = f"{family.upper()}0/1:{number}"
+            found = await lines.read(olt, onu)
+            assert (value(found).state, judge(value(found), NORMS).level) == (state, level), onu
+            assert judge(value(found), NORMS).cause is cause, onu
+        good = value(await lines.read(olt, f"{family}0/1:1"))
+        assert good.onu_rx is not None
+        assert -20.3 <= good.onu_rx <= -19.3
+        real = simulated.onu(f"{family}0/1:1")
+        assert good.distance_m == real.distance
+        assert good.uptime_s == pytest.approx(simulated.plant.clock() - real.up_since, abs=2)
+        assert good.uni_up is True
+        dark = value(await lines.read(olt, f"{family}0/1:4"))
+        assert (dark.onu_rx, dark.olt_rx, dark.last_down_reason) == (None, None, DownReason.POWER)
+
+
+async def test_what_was_read_is_the_last_known_reading_of_its_provider_only(database: Database) -> None:
+    async with SimulatedOlt("epon", "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        assert await lines.last_known(olt, "EPON0/1:1") == Missing("line.missing.never-read", "vezha")
+        live = await lines.read(olt, "epon0/1:1")
+        kept = await last_known_within(lines, olt, "EPON0/1:1", 2)
+        assert kept == live
+        assert (kept.at, kept.source) == (NOON, "vezha")
+        async with database.scoped(Scope.only([ProviderId(olt.provider + 1)])) as connection:
+            assert await readings.last_known(connection, olt, "EPON0/1:1") is None
+            assert await olts(connection) == []
+
+
+async def test_history_is_thin_but_keeps_every_change_of_state(database: Database) -> None:
+    async with SimulatedOlt("epon", "vezha") as simulated:
+        olt = await registered(database, simulated)
+    light, dark = OnuReading(OnuState.ONLINE), OnuReading(OnuState.OFFLINE)
+    seen = [(0, light), (1, light), (2, dark), (3, dark), (14, dark), (15, light)]
+    async with database.scoped(Scope.only([olt.provider])) as connection:
+        for minute, reading in seen:
+            await readings.store(connection, olt, "EPON0/1:1", reading, NOON + timedelta(minutes=minute))
+        kept = await readings.history(connection, olt, "EPON0/1:1", NOON)
+    assert [(at - NOON).seconds // 60 for at, _, _ in kept] == [0, 2, 14, 15]
+
+
+async def test_a_late_reading_never_replaces_a_newer_one(database: Database) -> None:
+    async with SimulatedOlt("epon", "vezha") as simulated:
+        olt = await registered(database, simulated)
+    async with database.scoped(Scope.only([olt.provider])) as connection:
+        await readings.store(connection, olt, "EPON0/1:1", OnuReading(OnuState.ONLINE), NOON)
+        late = NOON - timedelta(seconds=3)
+        await readings.store(connection, olt, "EPON0/1:1", OnuReading(OnuState.OFFLINE), late)
+        found = await readings.last_known(connection, olt, "EPON0/1:1")
+    assert found is not None
+    assert found.value.state is OnuState.ONLINE
+
+
+NONSENSE = [fault for fault in Fault if fault not in {Fault.NOT_INCREASING}]
+
+
+@pytest.mark.parametrize("fault", NONSENSE, ids=str)
+async def test_an_olt_that_misbehaves_leaves_the_line_unknown_and_never_offline(
+    database: Database, fault: Fault
+) -> None:
+    """Within the card's two seconds the agent is told; what was known before stays known."""
+    async with SimulatedOlt("epon", "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        await lines.read(olt, "EPON0/1:1")
+        before = await last_known_within(lines, olt, "EPON0/1:1", 2)
+        simulated.fault = fault
+        began = asyncio.get_running_loop().time()
+        found = await lines.read(olt, "EPON0/1:1")
+        assert asyncio.get_running_loop().time() - began < line.CARD_BUDGET + 0.2
+        verdict = judge(found.value if isinstance(found, Known) else found, NORMS)
+        assert verdict.level is Level.UNKNOWN
+        assert await lines.last_known(olt, "EPON0/1:1") == before
+
+
+async def test_the_next_card_is_told_at_once_and_the_reading_goes_on_behind(database: Database) -> None:
+    async with SimulatedOlt("gpon", "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        await lines.learn([olt])
+        simulated.delay = 0.8
+        assert await lines.read(olt, "GPON0/1:1", budget=0.3) == Missing("line.missing.timeout", "vezha")
+        began = asyncio.get_running_loop().time()
+        assert await lines.read(olt, "GPON0/1:2", budget=0.3) == Missing("line.missing.silent", "vezha")
+        assert asyncio.get_running_loop().time() - began < 0.05
+        late = await last_known_within(lines, olt, "GPON0/1:1", 3)
+        assert late.value.state is OnuState.ONLINE
+        simulated.delay = 0
+        assert value(await lines.read(olt, "GPON0/1:2")).state is OnuState.ONLINE
+        assert simulated.peak_outstanding == 1
+
+
+async def test_a_storm_of_calls_asks_an_olt_one_thing_at_a_time(database: Database) -> None:
+    """Sixty cards at once, twenty of them for one ONU: one outstanding request, and the twenty share a reading."""
+    async with SimulatedOlt("gpon", "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        await lines.learn([olt])
+        asked_before = simulated.requests
+        simulated.delay = 0.01
+        onus = ["GPON0/2:1"] * 20 + [f"GPON0/3:{number}" for number in range(1, 41)]
+        found = await asyncio.gather(*(lines.read(olt, onu) for onu in onus))
+        assert all(value(reading).state is OnuState.ONLINE for reading in found)
+        assert simulated.peak_outstanding == 1
+        assert simulated.requests - asked_before == 41
+
+
+async def test_a_card_that_closes_takes_the_reading_from_nobody(database: Database) -> None:
+    async with SimulatedOlt("gpon", "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        await lines.learn([olt])
+        simulated.delay = 0.1
+        async with asyncio.TaskGroup() as cards:
+            hung_up = cards.create_task(lines.read(olt, "GPON0/1:1"))
+            stays = cards.create_task(lines.read(olt, "GPON0/1:1"))
+            await asyncio.sleep(0.02)
+            hung_up.cancel()
+        assert value(stays.result()).state is OnuState.ONLINE
+
+
+async def test_indexes_dealt_anew_never_show_a_neighbours_line(database: Database) -> None:
+    async with SimulatedOlt("epon", "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        simulated.set_level("EPON0/4:1", -15.0)
+        simulated.set_level("EPON0/4:2", -24.0)
+        first = value(await lines.read(olt, "EPON0/4:1")).onu_rx
+        simulated.renumber()
+        again = value(await lines.read(olt, "EPON0/4:1")).onu_rx
+        assert first is not None
+        assert again is not None
+        assert (round(first), round(again)) == (-15, -15)
+
+
+async def test_an_onu_the_olt_does_not_have_is_absent_and_costs_one_listing(database: Database) -> None:
+    async with SimulatedOlt("epon", "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        await lines.learn([olt])
+        asked = simulated.requests
+        for _ in range(5):
+            found = await lines.read(olt, "EPON0/7:64")
+            assert value(found).state is OnuState.ABSENT
+        assert simulated.requests == asked
+        assert judge(value(found), NORMS).cause is Cause.ABSENT
+        assert isinstance(await lines.last_known(olt, "EPON0/7:64"), Missing)
+
+
+async def test_a_contract_with_a_wrong_address_or_driver_says_so(database: Database) -> None:
+    async with SimulatedOlt("epon", "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        assert await lines.read(olt, "порт 5") == Missing("line.missing.bad-address", "порт 5")
+        assert await lines.read(olt, "GPON0/1:1") == Missing("line.missing.bad-address", "GPON0/1:1")
+        foreign = replace(olt, driver="huawei", community=SecretStr("x"))
+        assert await lines.read(foreign, "EPON0/1:1") == Missing("line.missing.no-driver", "huawei")
+
+
+async def test_a_cut_fibre_and_a_power_cut_are_told_apart(database: Database) -> None:
+    async with SimulatedOlt("gpon", "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        simulated.cut("GPON0/5")
+        simulated.power_loss("GPON0/6:3")
+        assert judge(value(await lines.read(olt, "GPON0/5:9")), NORMS).cause is Cause.NO_LIGHT
+        assert judge(value(await lines.read(olt, "GPON0/6:3")), NORMS).cause is Cause.NO_POWER
+        simulated.splice("GPON0/5")
+        back = value(await lines.read(olt, "GPON0/5:9"))
+        assert judge(back, NORMS).cause is Cause.GOOD
+        assert back.last_down_reason is DownReason.FIBRE
+
+
+async def test_without_a_database_the_line_is_still_read(database: Database) -> None:
+    async with SimulatedOlt("gpon", "vezha") as simulated:
+        olt = await registered(database, simulated)
+        away = Database("postgresql://nobody@127.0.0.1:1/nowhere")
+        async with reading_lines(away) as lines:
+            assert value(await lines.read(olt, "GPON0/1:1")).state is OnuState.ONLINE
+        await away.close()
