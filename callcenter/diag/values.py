@@ -39,7 +39,7 @@ def number(answers: Answers, name: str) -> int | None:
             return value
         case bytes(text):
             digits = text.strip(b" \0")
-            return int(digits) if digits.lstrip(b"-").isdigit() and len(digits) < 16 else None
+            return int(digits) if digits.removeprefix(b"-").isdigit() and len(digits) < 16 else None
         case _:
             return None
 

@@ -1,0 +1,135 @@
+"""What every OLT driver owes, checked on recorded walks: a new driver is found by itself and must bring its tape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callcenter.diag.driver import NAME, OltDriver, Place, interface_name
+from callcenter.diag.drivers import DRIVERS
+from callcenter.diag.reading import OnuReading, OnuState
+from callcenter.diag.values import NO_VALUE, Oid, SnmpValue
+from callcenter.diag.verdict import Thresholds, judge
+from callcenter.words import OnuAddress
+
+TAPES = Path(__file__).parent.parent / "tapes" / "olt"
+KINDS = {"good", "weak", "dark", "unknown"}
+every_driver = pytest.mark.parametrize("driver", list(DRIVERS.values()), ids=lambda driver: driver.name)
+
+
+def walk(driver: OltDriver) -> dict[Oid, SnmpValue]:
+    """The recorded answers of one OLT."""
+    rows: dict[Oid, SnmpValue] = {}
+    for line in (TAPES / driver.name / "walk.snmprec").read_text().splitlines():
+        oid, tag, value = line.split("|", 2)
+        rows[_oid(oid)] = {"2": int, "4": str.encode, "4x": bytes.fromhex, "6": _oid}[tag](value)  # type: ignore[operator]
+    return rows
+
+
+def _oid(text: str) -> Oid:
+    return tuple(int(arc) for arc in text.split("."))
+
+
+def expected(driver: OltDriver) -> dict[str, Any]:
+    return dict(json.loads((TAPES / driver.name / "expected.json").read_text()))
+
+
+def read(driver: OltDriver, rows: dict[Oid, SnmpValue], onu: OnuAddress) -> OnuReading:
+    """What the line reader does, over a recorded walk instead of a network."""
+    size = len(driver.names)
+    names = {interface_name(name): oid[-1] for oid, name in rows.items() if oid[:size] == driver.names}
+    place = driver.index_of(onu, names)
+    if place is None:
+        return OnuReading(OnuState.ABSENT)
+    answers: dict[str, SnmpValue] = {}
+    while asked := driver.questions(place, answers):
+        answers |= {name: rows.get(oid, NO_VALUE) for name, oid in asked.items()}
+    return driver.decode(answers)
+
+
+def every_onu() -> Iterator[Any]:
+    for driver in DRIVERS.values():
+        for title, facts in expected(driver).items():
+            yield pytest.param(driver, title.split(": ")[1], facts, id=f"{driver.name}-{title}")
+
+
+@every_driver
+def test_a_driver_brings_a_tape_with_every_kind_of_line(driver: OltDriver) -> None:
+    assert {title.split(":")[0] for title in expected(driver)} == KINDS
+
+
+@pytest.mark.parametrize(("driver", "onu", "facts"), list(every_onu()))
+def test_the_tape_is_read_as_expected(driver: OltDriver, onu: str, facts: dict[str, Any]) -> None:
+    reading = read(driver, walk(driver), OnuAddress.parse(onu))
+    nothing_else = {name: kept for name, kept in reading.as_json().items() if kept not in (None, "")}
+    assert nothing_else == facts["reading"]
+    assert judge(reading, Thresholds()).cause == facts["verdict"]
+
+
+@every_driver
+def test_a_live_card_is_one_or_two_requests(driver: OltDriver) -> None:
+    rows = walk(driver)
+    onu = OnuAddress.parse(next(title for title in expected(driver) if title.startswith("good")).split(": ")[1])
+    place = driver.index_of(
+        onu, {interface_name(v): k[-1] for k, v in rows.items() if k[: len(driver.names)] == driver.names}
+    )
+    assert place is not None
+    answers: dict[str, SnmpValue] = {}
+    rounds = 0
+    while asked := driver.questions(place, answers):
+        assert len(asked) <= 20, "too much for one PDU of a small OLT"
+        answers |= {name: rows.get(oid, NO_VALUE) for name, oid in asked.items()}
+        rounds += 1
+    assert rounds <= 2
+
+
+@every_driver
+def test_the_first_request_says_whose_index_it_is(driver: OltDriver) -> None:
+    """Without the name in the same request, an index dealt anew would show a neighbour's line."""
+    assert driver.questions(Place(7, 1), {})[NAME] == (*driver.names, 7)
+
+
+@every_driver
+def test_columns_have_names_of_their_own(driver: OltDriver) -> None:
+    names = [name for part in driver.reads for name in part.columns]
+    assert len(names) == len(set(names))
+
+
+anything = st.one_of(
+    st.just(NO_VALUE),
+    st.integers(-(2**63), 2**64),
+    st.sampled_from([-65535, 2147483647, 2147483648, 32767, 4294901761, 0, -1, 1, 2, 3]),
+    st.binary(max_size=70),
+    st.lists(st.integers(0, 2**32), max_size=5).map(tuple),
+)
+
+
+@every_driver
+@given(data=st.data())
+def test_no_answer_breaks_a_driver_or_invents_light(driver: OltDriver, data: st.DataObject) -> None:
+    columns = [name for part in driver.reads for name in part.columns]
+    answers = {name: data.draw(anything, label=name) for name in columns if data.draw(st.booleans())}
+    reading = driver.decode(answers)
+    for dbm in (reading.onu_rx, reading.onu_tx, reading.olt_rx):
+        assert dbm is None or -40 < dbm < 15
+    assert reading.distance_m is None or reading.distance_m > 0
+    assert reading.uptime_s is None or reading.uptime_s >= 0
+    judge(reading, Thresholds())
+    assert OnuReading.from_json(json.loads(json.dumps(reading.as_json()))) == reading
+
+
+@every_driver
+def test_a_cut_off_answer_is_never_an_offline_line(driver: OltDriver) -> None:
+    """Any beginning of the answers, down to none: the less is known, the less is said."""
+    rows = walk(driver)
+    good = next(title for title in expected(driver) if title.startswith("good")).split(": ")[1]
+    keep = list(rows.items())
+    for size in range(len(keep)):
+        reading = read(driver, dict(keep[:size]), OnuAddress.parse(good))
+        assert reading.state in {OnuState.ONLINE, OnuState.UNKNOWN, OnuState.ABSENT}
