@@ -48,7 +48,7 @@ def decode(answers: Answers) -> OnuReading:
         onu_rx=level(answers, "onu_rx"),
         onu_tx=level(answers, "onu_tx"),
         olt_rx=level(answers, "olt_rx"),
-        distance_m=None if decimetres is None else round(decimetres / 10),
+        distance_m=None if decimetres is None else round(decimetres / 10) or None,
         uptime_s=not_negative(number(answers, "uptime")) if online else None,
         last_down_reason=reason,
         last_down_word=word,
