@@ -1,0 +1,125 @@
+"""What we ask Asterisk to do: pause, call, reload, hang up. A login of its own, so that no flood of events delays it.
+
+Each command is asked once. ``Unavailable`` means that nobody knows whether it happened: whoever asked decides anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from callcenter.ami.actions import Value
+from callcenter.ami.health import LinkHealth
+from callcenter.ami.session import AmiAddress, Pace, Session
+from callcenter.errors import RuleBroken
+from callcenter.words import Clock
+
+_CHANNEL = re.compile(r"PJSIP/[A-Za-z0-9+@._-]{1,80}", re.ASCII).fullmatch
+_EXTEN = re.compile(r"[A-Za-z0-9+*#_-]{1,80}", re.ASCII).fullmatch
+_VARIABLE = re.compile(r"_{0,2}[A-Z][A-Z0-9_]{0,40}", re.ASCII).fullmatch
+_VARIABLE_VALUE = re.compile(r"[\w+@:.\-]*", re.ASCII).fullmatch
+_MODULE = re.compile(r"[a-z0-9_]{1,60}(\.so)?", re.ASCII).fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class CoreStatus:
+    """``started`` and ``reloaded`` are Asterisk's own local time as text: good to compare, not to count with."""
+
+    started: str
+    reloaded: str
+    calls: int
+
+
+class Commands:
+    """The commands' login; ``run`` keeps it alive."""
+
+    def __init__(self, address: AmiAddress, *, clock: Clock, pace: Pace | None = None) -> None:
+        self._session = Session(address, None, clock=clock, pace=pace)
+
+    @property
+    def health(self) -> LinkHealth:
+        """How the link is now."""
+        return self._session.health
+
+    @property
+    def pending(self) -> int:
+        """Commands that wait for an answer now."""
+        return self._session.pending
+
+    async def run(self) -> None:
+        """Keeps the link for ever; ends only by being cancelled."""
+        await self._session.run()
+
+    async def queue_pause(self, interface: str, paused: bool, reason: str = "", queue: str = "") -> None:
+        """An agent takes no calls, or takes them again: in one queue, or in all.
+
+        Raises ``Refused`` when the interface is a member of none, ``Unavailable`` without an answer.
+        """
+        headers: dict[str, Value] = {"Interface": _checked(_CHANNEL(interface), "interface", interface)}
+        headers["Paused"] = "true" if paused else "false"
+        if reason:
+            headers["Reason"] = reason
+        if queue:
+            headers["Queue"] = queue
+        await self._session.send("QueuePause", headers)
+
+    async def originate(
+        self,
+        channel: str,
+        *,
+        context: str,
+        exten: str,
+        caller_id: str,
+        ring_for: timedelta = timedelta(seconds=30),
+        variables: Mapping[str, str] | None = None,
+        action_id: str = "",
+    ) -> None:
+        """Rings ``channel`` (an agent's phone), and when it answers sends it to an extension of our own dialplan.
+
+        Returns when Asterisk has taken the order; how it ended comes as ``OriginateResponse`` on the live link, and
+        what became of it is in the journal. Only a context and an extension: an application could run commands.
+        Raises ``Refused``, ``RuleBroken``, or ``Unavailable``: then it may ring all the same, so it is never repeated.
+        """
+        pairs: list[str] = []
+        for name, value in (variables or {}).items():
+            _checked(_VARIABLE(name), "variable", name)
+            pairs.append(f"{name}={_checked(_VARIABLE_VALUE(value), name, value)}")
+        headers: dict[str, Value] = {
+            "Channel": _checked(_CHANNEL(channel), "channel", channel),
+            "Context": _checked(_EXTEN(context), "context", context),
+            "Exten": _checked(_EXTEN(exten), "extension", exten),
+            "Priority": 1,
+            "CallerID": _checked(_EXTEN(caller_id), "caller id", caller_id),
+            "Timeout": int(ring_for / timedelta(milliseconds=1)),
+            "Async": "true",
+        }
+        if pairs:
+            headers["Variable"] = pairs
+        await self._session.send("Originate", headers, action_id=action_id)
+
+    async def reload(self, module: str = "") -> None:
+        """Reads the configuration of one module again, or of all; calls in progress go on."""
+        headers: dict[str, Value] = {"Module": _checked(_MODULE(module), "module", module)} if module else {}
+        await self._session.send("Reload", headers, deadline=30.0)
+
+    async def hangup(self, channel: str, cause: int = 16) -> None:
+        """Ends a channel, named as Asterisk names it. Raises ``Refused`` when there is none."""
+        headers: dict[str, Value] = {"Channel": _checked(_CHANNEL(channel), "channel", channel), "Cause": cause}
+        await self._session.send("Hangup", headers)
+
+    async def core_status(self) -> CoreStatus:
+        """When Asterisk started, and how many calls it carries."""
+        headers = (await self._session.send("CoreStatus")).headers
+        return CoreStatus(
+            started=f"{headers.get('CoreStartupDate', '')} {headers.get('CoreStartupTime', '')}".strip(),
+            reloaded=f"{headers.get('CoreReloadDate', '')} {headers.get('CoreReloadTime', '')}".strip(),
+            calls=int(headers.get("CoreCurrentCalls", "0")),
+        )
+
+
+def _checked(match: re.Match[str] | None, what: str, value: str) -> str:
+    if match is None:
+        raise RuleBroken(f"{value!r} cannot be a {what}")
+    return value

@@ -1,0 +1,165 @@
+"""What the live view tells: past tense, frozen, a closed union. ``call`` is the Uniqueid of the caller's own leg.
+
+These light screens. None of them decides an outcome: the journal does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from callcenter.words import LinkedId, UniqueId
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived:
+    """A subscriber's call came in. ``did`` is what the trunk dialled, with its plus once the dialplan has said it."""
+
+    call: UniqueId
+    did: str
+    caller_num: str
+    caller_name: str
+    linkedid: LinkedId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallerJoinedQueue:
+    call: UniqueId
+    queue: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRang:
+    """An agent's phone began to ring for this call, by the queue or by a transfer; ``leg`` is the phone's channel."""
+
+    call: UniqueId
+    agent: str
+    leg: UniqueId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDidNotAnswer:
+    """The phone rang out, or the agent refused."""
+
+    call: UniqueId
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class RingEnded:
+    """The phone stopped ringing through nobody's fault: another agent answered, or the caller left."""
+
+    call: UniqueId
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAnswered:
+    """The agent talks with the caller now, whoever rang before: after a transfer the card moves here."""
+
+    call: UniqueId
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHeld:
+    call: UniqueId
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentUnheld:
+    call: UniqueId
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTransferred:
+    """An agent handed the caller on; ``to`` is the extension, an agent's own where it is one."""
+
+    call: UniqueId
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    call: UniqueId
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChanged:
+    """An agent's place in one queue. ``status``: one of ``events.MEMBER_STATUS``, or ``removed``."""
+
+    queue: str
+    agent: str
+    paused: bool
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneStateChanged:
+    """``status`` is one of ``events.MEMBER_STATUS``: not_inuse, ringing, inuse, onhold, unavailable…"""
+
+    agent: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """What screens show is as it was then."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRestored:
+    """The picture has been read anew; what follows brings screens up to it."""
+
+
+LiveFact: TypeAlias = (
+    CallArrived
+    | CallerJoinedQueue
+    | AgentRang
+    | AgentDidNotAnswer
+    | RingEnded
+    | AgentAnswered
+    | AgentHeld
+    | AgentUnheld
+    | CallTransferred
+    | CallEnded
+    | MemberChanged
+    | PhoneStateChanged
+    | LinkLost
+    | LinkRestored
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    agent: str
+    leg: UniqueId
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """One call as it stands now: what a page that has just been opened must show.
+
+    ``queue`` is the last one joined; ``position`` is the place there when the caller joined, ``None`` when not waiting.
+    """
+
+    call: UniqueId
+    did: str
+    provider: str
+    caller_num: str
+    caller_name: str
+    linkedid: LinkedId
+    since: datetime
+    queue: str
+    position: int | None
+    ringing: tuple[Ring, ...]
+    talking: tuple[str, ...]
+    held: bool
