@@ -97,7 +97,7 @@ class Asterisk:
     async def start(self, timeout: float = 30.0) -> None:
         """Starts it and returns when it is fully booted.
 
-        Raises `Unavailable`, with the end of its output, if it exits or has not booted in ``timeout`` seconds.
+        Raises `Unavailable`, with the end of its output, if it exits or takes longer than ``timeout`` s.
         """
         if self.running:
             raise Unavailable("Asterisk", f"already runs as process {self.pid}")

@@ -95,9 +95,7 @@ def host_asterisk() -> AsteriskBinary:
     """Describes the Asterisk in PATH, if it is one that this product supports."""
     found = shutil.which("asterisk", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if found is None:
-        raise NoAsterisk(
-            "LAB_ASTERISK=host, but there is no asterisk in PATH: install it or unset LAB_ASTERISK"
-        )
+        raise NoAsterisk("LAB_ASTERISK=host, but there is no asterisk in PATH: install it or unset LAB_ASTERISK")
     version = _version_of((found,))
     if int(version.split(".", 1)[0]) < OLDEST_SUPPORTED:
         raise NoAsterisk(
@@ -131,9 +129,7 @@ def _describe(root: Path, version: str | None = None) -> AsteriskBinary:
     program = root / "usr/sbin/asterisk"
     loader = root / "usr" / interpreter_of(program).lstrip("/")
     libraries = next((each.parent for each in sorted(root.glob("usr/lib/*/libc.so.6"))), None)
-    moddir = next(
-        (each.parent for each in sorted(root.glob("usr/lib/*/asterisk/modules/chan_pjsip.so"))), None
-    )
+    moddir = next((each.parent for each in sorted(root.glob("usr/lib/*/asterisk/modules/chan_pjsip.so"))), None)
     if not loader.exists() or libraries is None or moddir is None:
         raise NoAsterisk(f"{root} lacks the loader, libc or modules of Asterisk")
     prefix = (str(loader), "--library-path", str(libraries), str(program))
@@ -195,9 +191,7 @@ def _fetch(folder: Path, settings: Mapping[str, str], say: Say) -> AsteriskBinar
     say(f"asterisk: reading the package lists of Debian {suite}")
     apt.run("update")
     planned = apt.plan()
-    key = hashlib.sha256(
-        "\n".join(f"{name} {version}" for name, version in sorted(planned)).encode()
-    ).hexdigest()
+    key = hashlib.sha256("\n".join(f"{name} {version}" for name, version in sorted(planned)).encode()).hexdigest()
     root = folder / f"root-{key[:12]}"
     if not (root / "asterisk-root.json").exists():
         say(f"asterisk: downloading {len(planned)} packages (about 100 MB)")
@@ -230,9 +224,7 @@ def _build(root: Path, archives: list[Path]) -> None:
         sounds = half / "usr/share/asterisk/sounds"
         english = next(sounds.glob("en_*"), None)
         if english is not None and not (sounds / "en").exists():
-            (sounds / "en").symlink_to(
-                english.name
-            )  # what the package's install script does, which unpacking skips
+            (sounds / "en").symlink_to(english.name)  # what the package's install script does, which unpacking skips
         kept = {"version": binary.version, "packages": [each.name for each in archives]}
         (half / "asterisk-root.json").write_text(json.dumps(kept, indent=1), encoding="utf-8")
         if root.exists():
@@ -348,9 +340,7 @@ class _Apt:
 
     def plan(self) -> frozenset[tuple[str, str]]:
         """Name and version of every package that Asterisk needs, as the lists stand now."""
-        simulated = _check(
-            ["apt-get", "-qq", *self.options, "-s", "install", *PACKAGES], "apt-get could not plan"
-        )
+        simulated = _check(["apt-get", "-qq", *self.options, "-s", "install", *PACKAGES], "apt-get could not plan")
         return frozenset(re.findall(r"^Inst (\S+) \((\S+)", simulated, re.MULTILINE))
 
     def archives(self, planned: frozenset[tuple[str, str]]) -> list[Path]:
@@ -384,14 +374,10 @@ def main() -> int:
         prog="python -m lab.asterisk_root", description=__doc__.splitlines()[0] if __doc__ else ""
     )
     parser.add_argument("--into", type=Path, default=DEFAULT_FOLDER, metavar="FOLDER")
-    parser.add_argument(
-        "--refresh", action="store_true", help="look for newer packages even if a root is there"
-    )
+    parser.add_argument("--refresh", action="store_true", help="look for newer packages even if a root is there")
     chosen = parser.parse_args()
     try:
-        binary = asterisk_binary(
-            chosen.into, refresh=chosen.refresh, say=lambda line: print(line, flush=True)
-        )
+        binary = asterisk_binary(chosen.into, refresh=chosen.refresh, say=lambda line: print(line, flush=True))
     except NoAsterisk as exc:
         print(f"asterisk: {exc}", file=sys.stderr)
         return 1
