@@ -1,0 +1,381 @@
+"""The whole house on one machine: PostgreSQL, the rendered Asterisk, phones, OLTs and the service, all real.
+
+Tests, the lab and the demo are this class with other sizes. Everything listens on loopback only: trunk callers on
+127.0.0.2, the rest on 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from callcenter.config import Settings, load
+from callcenter.errors import Unavailable
+from callcenter.store import Database
+from callcenter.store.embedded import Embedded
+from callcenter.store.migrate import migrate
+from lab.asterisk import Asterisk, AsteriskFolders
+from lab.asterisk_root import AsteriskBinary, asterisk_binary
+from lab.olt import SimulatedOlt
+from lab.people import people, write_csv
+from lab.plan import Plan, house_toml, settings_toml
+from lab.sip import Behaviour, Call, CallerId, Phone, SipAgent, Tone
+from lab.wiretap import Wiretap
+
+Say = Callable[[str], None]
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where each part listens on 127.0.0.1."""
+
+    sip: int
+    pbx_ami: int
+    """Asterisk's own; the service is given ``ami``, a wire to it that can be cut."""
+    ami: int
+    ivr: int
+    web: int
+
+    @classmethod
+    def fixed(cls) -> Ports:
+        """The ports `make lab` tells the world."""
+        return cls(sip=5160, pbx_ami=15039, ami=15038, ivr=18089, web=18080)
+
+    @classmethod
+    def free(cls) -> Ports:
+        """Any that nobody has now: a test beside a running lab disturbs neither."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.bind(("127.0.0.1", 0))
+            tcp = [socket.socket() for _ in range(4)]
+            try:
+                for each in tcp:
+                    each.bind(("127.0.0.1", 0))
+                return cls(udp.getsockname()[1], *(int(each.getsockname()[1]) for each in tcp))
+            finally:
+                for each in tcp:
+                    each.close()
+
+    def check_free(self) -> None:
+        """Raises ``Unavailable`` naming the port that somebody else has."""
+        for name, port, kind in (
+            ("SIP", self.sip, socket.SOCK_DGRAM),
+            ("AMI", self.pbx_ami, socket.SOCK_STREAM),
+            ("the wire to AMI", self.ami, socket.SOCK_STREAM),
+            ("IVR", self.ivr, socket.SOCK_STREAM),
+            ("web", self.web, socket.SOCK_STREAM),
+        ):
+            with socket.socket(socket.AF_INET, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError as exc:
+                    raise Unavailable(
+                        "lab", f"{name} port {port} is taken: stop what uses it (`make lab-stop`?) and try again"
+                    ) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What opens the doors of this lab; made anew with each fresh folder."""
+
+    events_secret: str
+    commands_secret: str
+    ivr_token: str
+    supervisor_password: str
+    agent_password: str
+    api_token: str = ""
+
+    @classmethod
+    def made(cls) -> Access:
+        return cls(*(secrets.token_urlsafe(18) for _ in range(5)))
+
+
+class Service:
+    """``callcenter serve`` as a process of its own, so that it can be killed as a crash would kill it."""
+
+    def __init__(self, settings_file: Path, environment: dict[str, str], output: Path, health_url: str) -> None:
+        self._file = settings_file
+        self._environment = environment
+        self._output = output
+        self._health_url = health_url
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    async def start(self, *, ready: bool = True, timeout: float = 30.0) -> None:
+        """Starts it; with ``ready`` returns when every part of it is well."""
+        with self._output.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "callcenter", "serve"),
+                env=self._environment,
+                cwd=ROOT,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        if ready:
+            await self.ready(timeout)
+
+    async def ready(self, timeout: float = 30.0) -> None:
+        """Returns when ``/healthz`` is well; raises ``Unavailable`` with what it says and the end of its log."""
+        said = "nothing yet"
+        try:
+            async with asyncio.timeout(timeout), aiohttp.ClientSession() as http:
+                while True:
+                    if self.pid is None:
+                        raise Unavailable("service", f"it ended\n{self.tail()}")
+                    try:
+                        async with http.get(self._health_url) as reply:
+                            said = await reply.text()
+                            if reply.status == 200:
+                                return
+                    except aiohttp.ClientError as exc:
+                        said = str(exc)
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise Unavailable("service", f"not well within {timeout:g} s: {said}\n{self.tail()}") from None
+
+    async def kill9(self) -> None:
+        """Ends it as a crash or a power cut would."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, how: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(how)
+            try:
+                async with asyncio.timeout(10):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+
+    def freeze(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def tail(self, length: int = 4_000) -> str:
+        return self._output.read_text("utf-8", "backslashreplace")[-length:] if self._output.exists() else ""
+
+
+@dataclass
+class House:
+    """A running lab. Use as an async context; ``plan`` says how large and whose."""
+
+    folder: Path
+    plan: Plan = field(default_factory=Plan)
+    ports: Ports = field(default_factory=Ports.free)
+    say: Say = lambda _line: None
+    keep: bool = False
+    """True leaves PostgreSQL's data and the journal for the next start."""
+
+    async def __aenter__(self) -> House:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._stack.aclose()
+
+    def __post_init__(self) -> None:
+        self.folder = self.folder.absolute()
+        self._stack = AsyncExitStack()
+        self.access = Access.made()
+        self.phones: dict[str, Phone] = {}
+        self.olts: dict[str, SimulatedOlt] = {}
+
+    async def _start(self) -> None:
+        self.ports.check_free()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)
+        self.binary: AsteriskBinary = asterisk_binary(ROOT / "var" / "asterisk-root", say=self.say)
+        self.folders = AsteriskFolders.under(self.folder / "asterisk")
+        self.folders.make()
+        await self._open_phones()
+        await self._open_olts()
+        self.wire = await self._stack.enter_async_context(Wiretap(self.ports.pbx_ami, self.ports.ami))
+        self._write_settings()
+        await self._open_database()
+        await self._furnish()
+        await self._open_asterisk()
+        self.service = Service(self.settings_file, self.environment, self.folder / "service.log", f"{self.url}/healthz")
+        self.say("starting the service")
+        await self.service.start()
+        self._stack.push_async_callback(self.service.stop)
+
+    # --- the parts ---
+
+    async def _open_phones(self) -> None:
+        self.callers = await self._stack.enter_async_context(await SipAgent.open("127.0.0.2"))
+        self.phone_agent = await self._stack.enter_async_context(await SipAgent.open("127.0.0.1"))
+        for extension in self.plan.extensions:
+            self.phones[extension] = self.phone_agent.phone(
+                f"a{extension}", Behaviour(answer_after=self.plan.answer_after), tone=self.plan.agent_tone
+            )
+
+    async def _open_olts(self) -> None:
+        for olt in self.plan.olts:
+            simulated = SimulatedOlt(olt.family, olt.name, pons=olt.pons, onus_per_pon=olt.onus, seed=olt.seed)
+            self.olts[olt.name] = await self._stack.enter_async_context(simulated)
+
+    def _write_settings(self) -> None:
+        self.settings_file = self.folder / "callcenter.toml"
+        self.settings_file.write_text(
+            settings_toml(self.folder, self.folders, self.binary, lambda name: getattr(self.ports, name)), "utf-8"
+        )
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("CALLCENTER_")}
+        self.secrets = {
+            "CALLCENTER_AMI__EVENTS_SECRET": self.access.events_secret,
+            "CALLCENTER_AMI__COMMANDS_SECRET": self.access.commands_secret,
+            "CALLCENTER_IVR__TOKEN": self.access.ivr_token,
+        }
+        self.environment = {
+            **clean, **self.secrets, "CALLCENTER_CONFIG": str(self.settings_file), "PYTHONUNBUFFERED": "1",
+        }  # fmt: skip
+
+    @property
+    def settings(self) -> Settings:
+        return load(self.settings_file, self.secrets)
+
+    async def _open_database(self) -> None:
+        self.say("starting PostgreSQL")
+        self.postgres = Embedded(self.folder / "postgres")
+        await asyncio.to_thread(self.postgres.start)
+        self._stack.callback(self.postgres.stop)
+        await migrate(self.postgres.owner_url)
+        self.db = Database(self.postgres.url, pool_size=4)
+        self._stack.push_async_callback(self.db.close)
+
+    async def _furnish(self) -> None:
+        """Puts the providers, people and agents in, with the product's own commands."""
+        self.say(f"furnishing: {len(self.plan.providers)} providers, {self.plan.subscribers} subscribers each")
+        house = self.folder / "house.toml"
+        ports = {name: olt.port for name, olt in self.olts.items()}
+        contacts = {extension: phone.uri for extension, phone in self.phones.items()}
+        house.write_text(house_toml(self.plan, ports, contacts, self.trunk_uri), "utf-8")
+        await self.callcenter("import", str(house))
+        for number, provider in enumerate(self.plan.providers):
+            onus = self.plan.onus_of(provider.slug)
+            file = self.folder / f"{provider.slug}.csv"
+            write_csv(file, people(number, self.plan.subscribers, self.plan.olt_of(provider.slug), onus))
+            await self.callcenter("subscriber", "import", provider.slug, str(file))
+        await self.callcenter(
+            "user", "add", "supervisor", "--name", "Ірина", "--role", "supervisor", "--password-stdin",
+            stdin=self.access.supervisor_password,
+        )  # fmt: skip
+        for extension, name in self.plan.agents:
+            await self.callcenter(
+                "user", "add", f"agent{extension}", "--name", name, "--role", "agent", "--agent", extension,
+                "--password-stdin", stdin=self.access.agent_password,
+            )  # fmt: skip
+        made = json.loads(await self.callcenter("token", "add", "lab", "--role", "supervisor", "--json"))
+        self.api_token = str(made["token"])
+
+    async def _open_asterisk(self) -> None:
+        self.say("rendering and starting Asterisk")
+        await self.callcenter("asterisk", "render", "--install")
+        self.asterisk = Asterisk(
+            self.binary, self.folders.etc / "asterisk.conf", output=self.folder / "asterisk-output.log"
+        )
+        await self.asterisk.start()
+        self._stack.push_async_callback(self.asterisk.stop)
+
+    # --- using it ---
+
+    @property
+    def trunk_uri(self) -> str:
+        """Where calls back leave to: the callers' own socket."""
+        return f"sip:127.0.0.2:{self.callers.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.web}"
+
+    async def callcenter(self, *arguments: str, stdin: str = "") -> str:
+        """Runs the product's command as an operator would; raises ``Unavailable`` with what it said."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "callcenter", *arguments),
+            env=self.environment,
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said, complaint = await process.communicate(stdin.encode())
+        if process.returncode:
+            raise Unavailable("callcenter " + " ".join(arguments[:2]), complaint.decode() + said.decode())
+        return said.decode()
+
+    async def dial(
+        self, did: str, caller: CallerId | str, *, tone: Tone | None = None, headers: Sequence[tuple[str, str]] = ()
+    ) -> Call:
+        """A subscriber dials a provider's number (digits, with or without plus)."""
+        who = CallerId(caller) if isinstance(caller, str) else caller
+        return await self.callers.dial(
+            f"sip:{did}@127.0.0.1:{self.ports.sip}", who, tone=tone or self.plan.caller_tone, headers=headers
+        )
+
+    async def api(self, method: str, path: str, **more: Any) -> Any:
+        """One call of the JSON API with the lab's token; raises ``Unavailable`` with what it answered."""
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {self.api_token}"}) as http,
+            http.request(method, f"{self.url}/api/v1{path}", **more) as reply,
+        ):
+            text = await reply.text()
+            if reply.status >= 400:
+                raise Unavailable("API", f"{method} {path}: {reply.status} {text}")
+            return json.loads(text) if text else None
+
+    def facts(self) -> dict[str, str]:
+        """What `make lab` writes to ``var/lab.env``."""
+        return {
+            "LAB_URL": self.url,
+            "LAB_SIP": f"127.0.0.1:{self.ports.sip}",
+            "LAB_SIP_FROM": "127.0.0.2",
+            "LAB_AMI": f"127.0.0.1:{self.ports.ami}",
+            "LAB_AMI_EVENTS_USER": "callcenter-events",
+            "LAB_AMI_EVENTS_SECRET": self.access.events_secret,
+            "LAB_AMI_COMMANDS_USER": "callcenter-commands",
+            "LAB_AMI_COMMANDS_SECRET": self.access.commands_secret,
+            "LAB_DIDS": ",".join(did for provider in self.plan.providers for did in provider.dids),
+            "LAB_CALLER": "0670000000",
+            "LAB_CEL": str(self.settings.asterisk.journal),
+            "LAB_QUEUE_LOG": str(self.settings.asterisk.queue_log),
+            "LAB_DATABASE_URL": self.postgres.url,
+            "LAB_DATABASE_ADMIN_URL": self.postgres.superuser_url.replace("/postgres?", "/callcenter?"),
+            "LAB_API_TOKEN": self.api_token,
+            "LAB_SUPERVISOR": "supervisor",
+            "LAB_SUPERVISOR_PASSWORD": self.access.supervisor_password,
+            "LAB_AGENT": f"agent{self.plan.extensions[0]}",
+            "LAB_AGENT_PASSWORD": self.access.agent_password,
+            "LAB_AGENT_EXTENSIONS": ",".join(self.plan.extensions),
+            "LAB_CONFIG": str(self.settings_file),
+            "LAB_ASTERISK_PID": str(self.asterisk.pid or ""),
+            "LAB_SERVICE_PID": str(self.service.pid or ""),
+            **{name: value for name, value in self.secrets.items()},
+        }
