@@ -1,0 +1,220 @@
+"""The present picture in the API: who is signed in here, which providers, agents and queues; pausing and going on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from callcenter.desk.api import Ask, Gives, Id, Nothing, Route, Takes, Text, not_found
+from callcenter.desk.pages import visible_providers
+from callcenter.desk.ports import AgentNow, Snapshot
+from callcenter.desk.sessions import Visitor
+from callcenter.errors import RuleBroken
+from callcenter.routing.book import Book
+from callcenter.words import Language
+
+AgentState = Literal["offline", "ready", "ringing", "talking", "wrap_up", "paused"]
+Extension = Annotated[str, Field(pattern=r"^[0-9]{2,6}$")]
+
+
+class Me(Gives):
+    name: str
+    role: Literal["agent", "supervisor"]
+    extension: str | None
+    language: Language
+    providers: list[int]
+    """The providers this user or token may see."""
+    csrf: str
+    """What a browser sends as ``X-CSRF-Token``; empty for a token."""
+
+
+class ProviderGiven(Gives):
+    id: Id
+    slug: str
+    brand: str
+    colour: str
+    language: Language
+    timezone: str
+    max_lines: int
+    callback_within_s: int
+    open: bool
+    """Whether its hours say it is served now."""
+    dids: list[str]
+
+
+class ProvidersGiven(Gives):
+    items: list[ProviderGiven]
+
+
+class AgentGiven(Gives):
+    extension: Extension
+    name: str
+    state: AgentState
+    reason: str
+    since: datetime | None
+    provider: Id | None
+    """Whose call it is; nothing when it is none of the providers you may see."""
+
+
+class AgentsGiven(Gives):
+    linked: bool
+    """False while the link to the PBX is cut: the picture is then as old as ``as_of``."""
+    as_of: datetime | None
+    items: list[AgentGiven]
+
+
+class QueueGiven(Gives):
+    name: str
+    provider: Id
+    waiting: int
+    longest_wait_s: float
+    members: list[Extension]
+
+
+class QueuesGiven(Gives):
+    linked: bool
+    as_of: datetime | None
+    items: list[QueueGiven]
+
+
+class PauseWanted(Takes):
+    extension: Extension
+    reason: Text = ""
+
+
+class ReadyWanted(Takes):
+    extension: Extension
+
+
+async def me(ask: Ask, _: Nothing) -> Me:
+    visitor = ask.visitor
+    return Me(
+        name=visitor.name,
+        role=visitor.role,
+        extension=visitor.extension,
+        language=visitor.language,
+        providers=[provider.id for provider in visible_providers(ask.ports.book(), visitor)],
+        csrf=visitor.csrf,
+    )
+
+
+async def providers(ask: Ask, _: Nothing) -> ProvidersGiven:
+    book, now = ask.ports.book(), ask.ports.clock()
+    return ProvidersGiven(
+        items=[
+            ProviderGiven(
+                id=provider.id,
+                slug=provider.slug,
+                brand=provider.brand,
+                colour=provider.colour,
+                language=provider.language,
+                timezone=str(provider.timezone),
+                max_lines=provider.max_lines,
+                callback_within_s=int(provider.callback_within.total_seconds()),
+                open=provider.hours.is_open(now, provider.timezone),
+                dids=sorted(did for did, owner in book.dids.items() if owner == provider.id),
+            )
+            for provider in visible_providers(book, ask.visitor)
+        ]
+    )
+
+
+def visible_extensions(book: Book, visitor: Visitor) -> frozenset[str]:
+    """One sees the agents who work for a provider one sees, and oneself."""
+    everybody = frozenset(agent.extension for agent in book.agents)
+    if visitor.scope.providers is None:
+        return everybody
+    colleagues = frozenset(
+        member.extension for queue in book.queues if visitor.scope.holds(queue.provider) for member in queue.members
+    )
+    return (colleagues | ({visitor.extension} if visitor.extension else set())) & everybody
+
+
+async def agents(ask: Ask, _: Nothing) -> AgentsGiven:
+    book, now = ask.ports.book(), ask.ports.live()
+    seen = visible_extensions(book, ask.visitor)
+    states = {agent.extension: agent for agent in now.agents}
+    return AgentsGiven(
+        linked=now.linked,
+        as_of=now.since,
+        items=[
+            _agent(agent.name, states.get(agent.extension, AgentNow(agent.extension, "offline", None)), ask.visitor)
+            for agent in sorted(book.agents, key=lambda agent: agent.extension)
+            if agent.extension in seen
+        ],
+    )
+
+
+def _agent(name: str, agent: AgentNow, visitor: Visitor) -> AgentGiven:
+    shown = agent.provider is not None and visitor.scope.holds(agent.provider)
+    return AgentGiven.model_validate(
+        {
+            "extension": agent.extension, "name": name, "state": agent.state, "reason": agent.reason,
+            "since": agent.since, "provider": agent.provider if shown else None,
+        }
+    )  # fmt: skip
+
+
+async def queues(ask: Ask, _: Nothing) -> QueuesGiven:
+    now = ask.ports.live()
+    return QueuesGiven(linked=now.linked, as_of=now.since, items=_queues(ask, now))
+
+
+def _queues(ask: Ask, live: Snapshot) -> list[QueueGiven]:
+    states, now = {queue.name: queue for queue in live.queues}, ask.ports.clock()
+    items = []
+    for queue in ask.ports.book().queues:
+        if not ask.scope.holds(queue.provider):
+            continue
+        state = states.get(queue.name)
+        since = state.longest_since if state else None
+        items.append(
+            QueueGiven(
+                name=queue.name,
+                provider=queue.provider,
+                waiting=state.waiting if state else 0,
+                longest_wait_s=max(0.0, (now - since).total_seconds()) if since else 0.0,
+                members=[member.extension for member in queue.members],
+            )
+        )
+    return items
+
+
+def may_order(visitor: Visitor, extension: str, book: Book) -> None:
+    """An agent pauses themselves, a supervisor the agents they see; anybody else is not found."""
+    if visitor.extension == extension:
+        return
+    if visitor.role != "supervisor" or extension not in visible_extensions(book, visitor):
+        raise not_found()
+
+
+async def pause(ask: Ask, wanted: PauseWanted) -> None:
+    may_order(ask.visitor, wanted.extension, ask.ports.book())
+    await ask.ports.telephony.pause(wanted.extension, paused=True, reason=wanted.reason)
+
+
+async def ready(ask: Ask, wanted: ReadyWanted) -> None:
+    may_order(ask.visitor, wanted.extension, ask.ports.book())
+    await ask.ports.telephony.pause(wanted.extension, paused=False, reason="")
+
+
+def own_extension(visitor: Visitor) -> str:
+    """Only who has a phone here can be rung."""
+    if visitor.extension is None:
+        raise RuleBroken("this account has no phone: sign in as an agent")
+    return visitor.extension
+
+
+API = (
+    Route("GET", "/me", "me", "Who you are and what you may see", Nothing, Me, me, tag="who"),
+    Route("GET", "/providers", "list_providers", "Providers you may see", Nothing, ProvidersGiven, providers,
+          tag="who"),
+    Route("GET", "/agents", "list_agents", "Agents as they are now", Nothing, AgentsGiven, agents, tag="live"),
+    Route("POST", "/agents/{extension}/pause", "pause_agent", "Take an agent out of the queues", PauseWanted, None,
+          pause, tag="live"),
+    Route("POST", "/agents/{extension}/ready", "ready_agent", "Put an agent back into the queues", ReadyWanted, None,
+          ready, tag="live"),
+    Route("GET", "/queues", "list_queues", "Queues as they are now", Nothing, QueuesGiven, queues, tag="live"),
+)  # fmt: skip
