@@ -20,7 +20,7 @@ from callcenter.diag.driver import NAME, OltDriver, Place, interface_name
 from callcenter.diag.drivers import DRIVERS
 from callcenter.diag.olts import Olt
 from callcenter.diag.reading import OnuReading, OnuState
-from callcenter.diag.snmp import LONGEST_ANSWER, Busy, Community, NoAnswer, Snmp, SnmpTarget
+from callcenter.diag.snmp import LONGEST_ANSWER, Busy, Community, Nonsense, Snmp, SnmpTarget
 from callcenter.diag.values import SnmpValue
 from callcenter.errors import Refused, Unavailable
 from callcenter.store import Database, Scope
@@ -142,6 +142,10 @@ class LineReader:
             reading = await self._ask(line, onu)
         except Busy:
             return Missing("line.missing.busy", olt.name)
+        except Nonsense as exc:
+            self._speaks(line)
+            log.warning("an OLT makes no sense: %s", exc)
+            return Missing("line.missing.nonsense", olt.name)
         except Unavailable as exc:
             self._falls_silent(line, exc.why)
             return Missing("line.missing.timeout", olt.name)
@@ -187,7 +191,7 @@ class LineReader:
             rows = await self._snmp.walk(line.target, line.driver.names, LISTING)
             names = {interface_name(name): oid[-1] for oid, name in rows.items()}
             if not any(name.startswith(line.driver.family.upper()) for name in names):
-                raise NoAnswer(line.target.name, "listed no PON at all")
+                raise Nonsense(line.target.name, "listed no PON at all")
             line.names, line.listed_at = names, _now()
 
     # --- silence ---
