@@ -1,0 +1,199 @@
+"""What an operator may write of the house: providers, DIDs, trunks, queues and agents, checked before anything is kept.
+
+The same entries are made by the commands and read from a TOML file; a file's shape is ``HouseFile``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from jinja2 import TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+
+from callcenter.routing.hours import WeekHours
+from callcenter.routing.numbers import to_e164
+
+_UNFIT = re.compile('[\x00-\x1f\x7f-\x9f"`;\\\\\\[\\]<>{}$|\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]')
+_HOSTNAME = re.compile(r"(?=.{1,253}$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*", re.ASCII)
+_SIP = re.compile(
+    r"sips?:([A-Za-z0-9_.+\-]+@)?([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(;transport=(udp|tcp|tls))?",
+    re.ASCII,
+)
+
+
+def _label(value: str) -> str:
+    """A name on one line; the typewriter's apostrophe becomes the letter's, which Asterisk's files can hold."""
+    found = _UNFIT.search(value)
+    if found is not None:
+        raise ValueError(f"the character {found[0]!r} must not stand in a name")
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value.strip().replace("'", "’")
+
+
+def _host(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=True)).removesuffix("/32").removesuffix("/128")
+    except ValueError:
+        if re.fullmatch(r"[0-9./:]+", value, re.ASCII) or _HOSTNAME.fullmatch(value) is None:
+            raise ValueError(f"{value!r} is not an address, a network or a host's name") from None
+    return value
+
+
+def _sip(value: str) -> str:
+    if _SIP.fullmatch(value) is None:
+        raise ValueError(f"{value!r} is not a SIP address such as sip:a101@192.0.2.10:5060")
+    return value
+
+
+def _number(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a phone number is written in quotes")  # noqa: TRY004 - the data is wrong, not the program
+    return to_e164(value)
+
+
+def _named(key: str) -> BeforeValidator:
+    """Lets a plain text stand for an entry of which only this is said."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
+Label = Annotated[str, Field(max_length=60), AfterValidator(_label)]
+Name = Annotated[str, Field(max_length=80), AfterValidator(_label)]
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
+QueueName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Extension = Annotated[str, Field(pattern=r"^[0-9]{2,6}$")]
+Login = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,39}$")]
+SipAddress = Annotated[str, AfterValidator(_sip)]
+Strategy = Literal["leastrecent", "rrmemory", "fewestcalls", "ringall", "linear", "random", "rrordered", "wrandom"]
+
+
+class Entry(BaseModel):
+    """``given`` are the settings that were written: only they change what is there already."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+
+
+class DidEntry(Entry):
+    number: Annotated[str, BeforeValidator(_number)]
+    note: str = Field("", max_length=200)
+
+
+class MemberEntry(Entry):
+    extension: Extension
+    penalty: int = Field(0, ge=0, le=20)
+
+
+class QueueEntry(Entry):
+    name: QueueName
+    strategy: Strategy = "leastrecent"
+    timeout_s: int = Field(300, ge=5, le=7200)
+    ring_s: int = Field(20, ge=3, le=120)
+    wrapup_s: int = Field(10, ge=0, le=600)
+    max_waiting: int = Field(50, ge=1, le=1000)
+    agents: tuple[Annotated[MemberEntry, _named("extension")], ...] = ()
+
+
+class TrunkEntry(Entry):
+    name: Slug
+    hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = Field(min_length=1)
+    outbound_uri: SipAddress | None = None
+    codecs: str = Field("alaw,ulaw", pattern=r"^(alaw|ulaw|g722)(,(alaw|ulaw|g722))*$")
+
+
+class OltEntry(Entry):
+    name: Name
+    driver: str = Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")
+    host: Annotated[str, AfterValidator(_host)]
+    port: int = Field(161, ge=1, le=65535)
+    community: SecretStr = Field(min_length=1, max_length=64)
+
+    @field_validator("driver", mode="before")
+    @classmethod
+    def _spelling(cls, value: Any) -> Any:
+        return value.replace("-", "_") if isinstance(value, str) else value
+
+
+class ProviderEntry(Entry):
+    slug: Slug
+    brand: Label
+    colour: str = Field("#0b5fff", pattern=r"^#[0-9a-f]{6}$")
+    language: Literal["uk", "en"] = "uk"
+    timezone: str = "Europe/Kyiv"
+    greeting: str = Field("", max_length=500)
+    hours: dict[str, list[str]] = Field(default_factory=dict)
+    max_lines: int = Field(30, ge=1, le=1000)
+    min_talk_s: float = Field(1.0, ge=0, le=60)
+    short_abandon_s: int = Field(5, ge=0, le=60)
+    callback_within_min: int = Field(30, ge=1, le=10080)
+    thresholds: dict[str, float] = Field(default_factory=dict)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{value!r} is not a time zone such as Europe/Kyiv") from None
+        return value
+
+    @field_validator("hours")
+    @classmethod
+    def _hours(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
+        return WeekHours.parse(value).as_json()
+
+    @field_validator("greeting")
+    @classmethod
+    def _template(cls, value: str) -> str:
+        if any(not character.isprintable() and character != "\n" for character in value):
+            raise ValueError("holds a control character")
+        try:
+            SandboxedEnvironment(autoescape=True).parse(value)
+        except TemplateSyntaxError as exc:
+            raise ValueError(f"is not a template: {exc.message}") from None
+        return value
+
+
+class AgentEntry(Entry):
+    extension: Extension
+    name: Name
+    sip_secret: SecretStr | None = None
+    """Absent: a new agent gets a generated one, a present agent keeps theirs."""
+    contact: SipAddress | None = None
+
+    @field_validator("sip_secret")
+    @classmethod
+    def _secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[!#-:<-Z^-~]{8,128}", value.get_secret_value(), re.ASCII):
+            raise ValueError('has 8 to 128 printable ASCII characters, without blanks and any of " ; \\ [ ]')
+        return value
+
+
+class HouseProvider(ProviderEntry):
+    """A provider of a file, with what belongs to it."""
+
+    dids: tuple[Annotated[DidEntry, _named("number")], ...] = ()
+    queue: tuple[QueueEntry, ...] = ()
+    trunk: tuple[TrunkEntry, ...] = ()
+    olt: tuple[OltEntry, ...] = ()
+
+
+class HouseAgent(AgentEntry):
+    """An agent of a file; with a ``login`` a sign-in is made, its password generated and shown once."""
+
+    login: Login | None = None
+
+
+class HouseFile(Entry):
+    """Everything of the house in one file; what it does not name stays as it is."""
+
+    provider: tuple[HouseProvider, ...] = ()
+    agent: tuple[HouseAgent, ...] = ()
+    trunk: tuple[TrunkEntry, ...] = ()
