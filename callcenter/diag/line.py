@@ -53,7 +53,7 @@ class _Line:
     listing: asyncio.Lock = field(default_factory=asyncio.Lock)
     under_way: dict[OnuAddress, asyncio.Future[LineReading]] = field(default_factory=dict)
     quiet_till: float = float("-inf")
-    silent: bool = False
+    ailing: bool = False
 
 
 class _Moved(Exception):
@@ -143,20 +143,18 @@ class LineReader:
         except Busy:
             return Missing("line.missing.busy", olt.name)
         except Nonsense as exc:
-            self._speaks(line)
-            log.warning("an OLT makes no sense: %s", exc)
+            self._ails(line, exc.why, quiet=0)
             return Missing("line.missing.nonsense", olt.name)
         except Unavailable as exc:
-            self._falls_silent(line, exc.why)
+            self._ails(line, exc.why, quiet=QUIET)
             return Missing("line.missing.timeout", olt.name)
         except Refused as exc:
-            self._speaks(line)
-            log.warning("an OLT refused to be read: %s", exc)
+            self._ails(line, exc.why, quiet=0)
             return Missing("line.missing.refused", olt.name)
         except Exception:  # a driver's mistake costs this card its levels, not everybody the service
             log.exception("reading %s of OLT %s failed", onu, olt.name)
             return Missing("line.missing.failed", olt.name)
-        self._speaks(line)
+        self._recovers(line)
         return Known(reading, self._clock(), olt.name)
 
     async def _ask(self, line: _Line, onu: OnuAddress) -> OnuReading:
@@ -194,28 +192,29 @@ class LineReader:
                 raise Nonsense(line.target.name, "listed no PON at all")
             line.names, line.listed_at = names, _now()
 
-    # --- silence ---
+    # --- OLTs that are not well ---
 
     def _not_in_time(self, olt: Olt, line: _Line, budget: float) -> Missing:
         """The card has waited long enough; the reading goes on without it."""
         if self._snmp.silence(line.target) >= budget / 2:
-            self._falls_silent(line, f"did not answer in {budget:.1f} s")
+            self._ails(line, f"did not answer in {budget:.1f} s", quiet=QUIET)
             return Missing("line.missing.timeout", olt.name)
         if line.listing.locked():
             return Missing("line.missing.listing", olt.name)
         return Missing("line.missing.busy", olt.name)
 
-    def _falls_silent(self, line: _Line, why: str) -> None:
-        line.quiet_till = _now() + QUIET
-        if not line.silent:
-            line.silent = True
-            log.warning("OLT %s is silent: %s", line.target.name, why)
+    def _ails(self, line: _Line, why: str, *, quiet: float) -> None:
+        """Says so once, however many cards ask, until the OLT is read again."""
+        line.quiet_till = _now() + quiet
+        if not line.ailing:
+            line.ailing = True
+            log.warning("OLT %s is not read: it %s", line.target.name, why)
 
-    def _speaks(self, line: _Line) -> None:
+    def _recovers(self, line: _Line) -> None:
         line.quiet_till = float("-inf")
-        if line.silent:
-            line.silent = False
-            log.warning("OLT %s answers again", line.target.name)
+        if line.ailing:
+            line.ailing = False
+            log.warning("OLT %s is read again", line.target.name)
 
     # --- keeping ---
 

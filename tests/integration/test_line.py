@@ -191,6 +191,34 @@ async def test_the_next_card_is_told_at_once_and_the_reading_goes_on_behind(data
         assert simulated.peak_outstanding == 1
 
 
+@pytest.mark.parametrize("fault", [Fault.SILENT, Fault.OTHER_OIDS, Fault.TOO_BIG], ids=str)
+async def test_a_sick_olt_is_logged_once_when_it_goes_and_once_when_it_is_back(
+    database: Database, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with SimulatedOlt("gpon", "vezha") as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        await lines.learn([olt])
+        simulated.fault = fault
+        for number in range(1, 11):
+            await lines.read(olt, f"GPON0/1:{number}", budget=0.1)
+        told = [record.getMessage() for record in caplog.records if record.name == line.__name__]
+        assert len(told) == 1
+        assert "OLT vezha is not read" in told[0]
+        simulated.fault = None
+        assert isinstance((await _read_again_within(lines, olt, 8)).value, OnuReading)
+        told = [record.getMessage() for record in caplog.records if record.name == line.__name__]
+        assert told[1:] == ["OLT vezha is read again"]
+
+
+async def _read_again_within(lines: LineReader, olt: Olt, seconds: float) -> Known[OnuReading]:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not isinstance(found := await lines.read(olt, "GPON0/1:1"), Known):
+        assert loop.time() < deadline, found
+        await asyncio.sleep(0.05)
+    return found
+
+
 async def test_a_storm_of_calls_asks_an_olt_one_thing_at_a_time(database: Database) -> None:
     """Sixty cards at once, twenty of them for one ONU: one outstanding request, and the twenty share a reading."""
     async with SimulatedOlt("gpon", "vezha") as simulated, reading_lines(database) as lines:
