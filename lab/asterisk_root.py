@@ -375,13 +375,15 @@ def main() -> int:
     )
     parser.add_argument("--into", type=Path, default=DEFAULT_FOLDER, metavar="FOLDER")
     parser.add_argument("--refresh", action="store_true", help="look for newer packages even if a root is there")
+    parser.add_argument("--quiet", action="store_true", help="say nothing if a root is there already")
     chosen = parser.parse_args()
     try:
         binary = asterisk_binary(chosen.into, refresh=chosen.refresh, say=lambda line: print(line, flush=True))
     except NoAsterisk as exc:
         print(f"asterisk: {exc}", file=sys.stderr)
         return 1
-    print(f"asterisk {binary.version}: {' '.join(binary.argv_prefix)}")
+    if not chosen.quiet:
+        print(f"asterisk {binary.version}: {' '.join(binary.argv_prefix)}")
     return 0
 
 
