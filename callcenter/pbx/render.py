@@ -34,9 +34,10 @@ WHOLE = (
 
 UNWANTED_EVENTS = (
     "VarSet", "Newexten", "RTCPSent", "RTCPReceived", "TestEvent", "CEL", "Cdr", "DialState", "SoftHangupRequest",
-    "MusicOnHoldStart", "MusicOnHoldStop", "ContactStatus", "PeerStatus", "ChallengeSent", "SuccessfulAuth",
-    "MixMonitorStart", "MixMonitorStop", "MixMonitorMute", "LocalBridge", "LocalOptimizationBegin",
-    "LocalOptimizationEnd", "NewAccountCode", "PresenceStateChange", "ExtensionStatus",
+    "HangupRequest", "Newstate", "NewCallerid", "NewConnectedLine", "NewAccountCode", "DeviceStateChange",
+    "BridgeCreate", "BridgeDestroy", "MusicOnHoldStart", "MusicOnHoldStop", "ContactStatus", "PeerStatus",
+    "ChallengeSent", "SuccessfulAuth", "MixMonitorStart", "MixMonitorStop", "MixMonitorMute", "LocalBridge",
+    "LocalOptimizationBegin", "LocalOptimizationEnd", "PresenceStateChange", "ExtensionStatus",
 )  # fmt: skip
 """AMI events that nobody here reads: half of the stream's bytes."""
 
