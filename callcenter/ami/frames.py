@@ -70,6 +70,8 @@ def read_frame(raw: bytes) -> Frame:
         if [""] in pairs:
             return Torn("a line is not a header", raw[:2000])
         headers = dict(pairs)
+    if "" in headers:
+        return Torn("a line is not a header", raw[:2000])
     if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
         return Torn("a control character inside a line", raw[:2000])
     repeated = _NONE_REPEATED
@@ -131,6 +133,7 @@ class FrameReader:
         wanted = self._wanted
         frames: list[Frame] = []
         for raw in raws:
+            self.frames += 1
             if wanted is not None and raw.startswith(b"Event: "):
                 name = raw[7 : raw.find(b"\r\n", 7)]
                 if name not in wanted and b"\nEvent:" not in raw and b"\nResponse:" not in raw:
@@ -140,7 +143,6 @@ class FrameReader:
                 raw = self._without_greeting(raw)
             if raw:
                 frames.append(read_frame(raw))
-        self.frames += len(raws)
         return frames
 
     def _keep(self, data: bytes) -> None:
@@ -153,7 +155,7 @@ class FrameReader:
 
     def _without_greeting(self, raw: bytes) -> bytes:
         """The greeting is a line without a blank one behind it, so it comes glued to the first frame."""
-        if not self.frames and raw.startswith(BANNER):
+        if self.frames == 1 and raw.startswith(BANNER):
             line, _, raw = raw.partition(b"\r\n")
             self.version = line[len(BANNER) :].decode("ascii", "backslashreplace")
         return raw.removeprefix(b"\r\n")

@@ -272,8 +272,8 @@ class Session:
         if self._listener is not None:
             try:
                 known = await self._listener.synchronise(self)
-            except Refused as no:
-                raise Refused(SYSTEM, f"{self.name} may not read the picture: {no.why}") from no
+            except Refused as no:  # no right to it, or an Asterisk that is still loading its modules (seen)
+                raise Unavailable(SYSTEM, f"{self.name} cannot read the picture: {no.why}") from no
             while wire.queue and self._handed < known:
                 self._handed += 1
                 old = wire.queue.popleft()
