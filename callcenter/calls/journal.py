@@ -45,6 +45,8 @@ class Chunk:
     after: Position | None
     lag: int
     """Bytes that are written and not read yet."""
+    there: bool = True
+    """False when there is no such file at all."""
     gap: str = ""
     """Why rows may be missing before these lines; empty when none can be."""
 
@@ -61,8 +63,7 @@ class _File:
         return self.path.suffix == ".gz"
 
     def read(self, start: int, length: int) -> bytes:
-        opened = gzip.open(self.path, "rb") if self.packed else self.path.open("rb")
-        with opened as file:
+        with gzip.open(self.path, "rb") if self.packed else self.path.open("rb") as file:
             file.seek(start)
             return file.read(length)
 
@@ -99,10 +100,10 @@ class Journal:
             if current.size == place.position:
                 return Chunk(str(self.path), (), None, 0)
             if current.holds(place):
-                return self._lines(current, place.position, (), limit, most_lines)
-        files = self._files()
+                return self._lines(current, place.position, [], limit, most_lines)
+        files = [file for file in self._files() if file.size]
         if not files:
-            return Chunk(str(self.path), (), None, 0)
+            return Chunk(str(self.path), (), None, 0, there=current is not None)
         if place is None:
             return self._lines(files[0], 0, files[1:], limit, most_lines)
         return self._elsewhere(place, files, limit, most_lines)
@@ -115,9 +116,9 @@ class Journal:
             newer = [file for file in files if file.modified_at > place.at] or files[-1:]
             gap = f"{place.path} at {place.position} is not there any more: rows after it may be missing"
             return self._lines(newer[0], 0, newer[1:], limit, most_lines, gap=gap)
-        newer = files[files.index(old) + 1 :]
+        newer = [file for file in files[files.index(old) + 1 :] if file.size]
         chunk = self._lines(old, place.position, newer, limit, most_lines)
-        if chunk.after is not None or not newer or not newer[-1].size:
+        if chunk.after is not None or not newer:
             return chunk
         return self._lines(newer[0], 0, newer[1:], limit, most_lines)
 
@@ -125,7 +126,7 @@ class Journal:
         self,
         file: _File,
         start: int,
-        newer: list[_File] | tuple[()],
+        newer: list[_File],
         limit: int,
         most_lines: int | None,
         *,
@@ -134,17 +135,17 @@ class Journal:
         back = min(start, _LOOK_BACK)
         data = file.read(start - back, back + limit)
         before, data = data[:back], data[back:]
-        closed = bool(newer) and bool(newer[-1].size) and len(data) < limit
+        closed = bool(newer) and len(data) < limit
         lines = tuple(_whole_lines(data, start, closed=closed, most=most_lines))
         if not lines:
-            return Chunk(str(file.path), (), None, len(data) + sum(each.size for each in newer), gap)
+            return Chunk(str(file.path), (), None, len(data) + sum(each.size for each in newer), gap=gap)
         last = lines[-1]
         read = min(last.position - start + len(last.raw) + 1, len(data))
         after = Position(
             str(file.path), file.inode, start + read, _digest((before + data[:read])[-_LOOK_BACK:]), file.modified_at
         )
         behind = max(0, file.size - after.position) + sum(each.size for each in newer)
-        return Chunk(str(file.path), lines, after, behind, gap)
+        return Chunk(str(file.path), lines, after, behind, gap=gap)
 
     def _files(self) -> list[_File]:
         """The file and what it was rotated into, in the order they were written."""

@@ -1,0 +1,62 @@
+"""An agent calls a subscriber back: what is dialled, through which trunk, under whose number. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.callbacks.queue import Callback, one_callback
+from callcenter.errors import RuleBroken
+from callcenter.routing.book import Book
+from callcenter.routing.numbers import to_e164
+from callcenter.words import E164, Did
+
+
+@dataclass(frozen=True, slots=True)
+class CallBackOrder:
+    """What Asterisk is asked for: the agent's phone first, then the number, under the provider's own DID."""
+
+    callback: int
+    agent: str
+    """Extension; the channel is ``PJSIP/agent-<extension>``."""
+    number: E164
+    caller_id: Did
+    provider_slug: str
+    trunk: str
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Channel variables of the originated call; the context is ``outbound``, the extension the number's digits."""
+        return {
+            "CALLBACK": str(self.callback), "PROVIDER": self.provider_slug, "DIALFROM": self.caller_id,
+            "TRUNK": self.trunk,
+        }  # fmt: skip
+
+
+async def start_call_back(
+    connection: AsyncConnection, book: Book, callback: int, agent: str, *, allow: Iterable[str], trunk: str | None
+) -> CallBackOrder:
+    """Raises ``RuleBroken`` when there is nothing to call back, or it may not be called by this agent."""
+    found = await one_callback(connection, callback)
+    if found is None or found.closed_at is not None:
+        raise RuleBroken(f"callback {callback} is not open")
+    return order_for(found, book, agent, allow=allow, trunk=trunk)
+
+
+def order_for(found: Callback, book: Book, agent: str, *, allow: Iterable[str], trunk: str | None) -> CallBackOrder:
+    """An agent calls back a number that is allowed, for a provider they work for, through that provider's own trunk."""
+    provider = book.provider(found.provider)
+    if provider is None or found.provider not in book.providers_of(agent):
+        raise RuleBroken(f"agent {agent} does not work for the provider of callback {found.id}")
+    if not found.callable:
+        raise RuleBroken(f"callback {found.id} has no number that can be called")
+    number = to_e164(found.number, book.country)
+    if not any(number.startswith(prefix) for prefix in allow):
+        raise RuleBroken(f"{number} may not be called from here: its prefix is not in outbound.allow")
+    caller_id = book.first_did(found.provider)
+    own = next((each.name for each in book.trunks if each.provider == found.provider and each.outbound_uri), trunk)
+    if caller_id is None or own is None:
+        raise RuleBroken(f"provider {provider.slug} has no {'DID' if caller_id is None else 'trunk'} to call through")
+    return CallBackOrder(found.id, agent, number, caller_id, provider.slug, own)

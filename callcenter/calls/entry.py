@@ -1,0 +1,27 @@
+"""A call with whose it is: what the ledger writes, and what it hands to those who owe something for a call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.calls.record import CallRecord
+from callcenter.routing.book import Provider
+from callcenter.routing.numbers import CallerNumber
+from callcenter.words import Did
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """A call of a provider of ours. ``number`` is the subscriber's, whoever called whom."""
+
+    call: CallRecord
+    provider: Provider
+    number: CallerNumber
+    did: Did | None
+
+
+Hook = Callable[[AsyncConnection, LedgerEntry], Awaitable[None]]
+"""Runs in the transaction that writes a call whose caller's leg is over. It may run again for the same call."""
