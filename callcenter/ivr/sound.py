@@ -69,7 +69,7 @@ def trim(samples: Samples) -> Samples:
     if not len(loud):
         return samples
     margin = int(_MARGIN_S * RATE)
-    return samples[max(0, int(loud[0]) - margin) : int(loud[-1]) + margin]
+    return samples[max(0, int(loud[0]) - margin) : int(loud[-1]) + 1 + margin]
 
 
 def level(samples: Samples) -> Samples:

@@ -32,7 +32,7 @@ class Safe(str):
 _WORD = re.compile(r"[A-Za-z0-9_.+\-]+", re.ASCII)
 _CODE = re.compile(r"\*[0-9]+", re.ASCII)
 _PATH = re.compile(r"[A-Za-z0-9_./+@:\-]+", re.ASCII)
-_SECRET = re.compile(r"[!#-:<-Z^-~]{8,128}", re.ASCII)  # printable, without blank " ; \ [ ]
+_SECRET = re.compile(r"[!#%-:<-Z^_a-z|~]{8,128}", re.ASCII)  # printable, without blank " ; \ [ ] $ ` { }
 _HOSTNAME = re.compile(r"(?=.{1,253}$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*", re.ASCII)
 _URI = re.compile(
     r"sips?:(?:[A-Za-z0-9_.+\-]+@)?(?P<host>[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:\d{1,5})?"
@@ -62,7 +62,7 @@ def path(value: PurePath | str | Any) -> Safe:
 
 
 def secret(value: SecretStr | str) -> Safe:
-    """A password: 8 to 128 printable ASCII characters, no blank, quote, semicolon, backslash or square bracket."""
+    """A password: 8 to 128 printable ASCII characters, without blank and any of ``" ; \\ $ ` [ ] { }``."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if _SECRET.fullmatch(text) is None:
         raise Unsafe('a secret has 8 to 128 printable ASCII characters, without blanks and any of " ; \\ [ ]')
