@@ -176,6 +176,11 @@ class AgentEntry(Entry):
         return value
 
 
+class UserEntry(Entry):
+    login: Login
+    name: Name
+
+
 class HouseProvider(ProviderEntry):
     """A provider of a file, with what belongs to it."""
 

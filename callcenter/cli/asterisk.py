@@ -1,0 +1,113 @@
+"""``callcenter asterisk``: Asterisk's configuration from the book, checked before it is put in place."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import click
+
+from callcenter.ami.commands import Commands
+from callcenter.ami.session import AmiAddress
+from callcenter.cli.place import Place, clock
+from callcenter.config import Settings
+from callcenter.ivr.prompts import make_music, make_prompts
+from callcenter.pbx.install import Installed, Reload, check_rendered, install
+from callcenter.pbx.render import prompts_folder, render
+from callcenter.pbx.version import PbxVersion
+from callcenter.routing.book import Book, load_book
+from callcenter.store import Database
+
+AMI_PATIENCE_S = 3.0
+
+
+@click.group()
+def asterisk() -> None:
+    """Asterisk's configuration."""
+
+
+@asterisk.command("render")
+@click.option("--check", is_flag=True, help="Check only: every mistake is named, nothing is written.")
+@click.option(
+    "--install", "put_in_place", is_flag=True, help="Put it in place, with prompts, and have Asterisk reload."
+)
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Write the files to this folder.")
+@click.pass_obj
+def render_all(place: Place, check: bool, put_in_place: bool, folder: Path | None) -> None:
+    """Renders the configuration of the present providers, queues and agents; without an option prints it."""
+    settings = place.settings
+
+    async def work(database: Database) -> Book:
+        return await load_book(database, settings.country)
+
+    book = place.inside(work)
+    files = render(book, settings, PbxVersion.parse(settings.asterisk.version))
+    check_rendered(files)
+    if folder is not None:
+        _write(folder, files)
+    if put_in_place:
+        _put_in_place(settings, book, files)
+    elif check or folder is not None:
+        click.echo(f"{len(files)} files, no mistake")
+    else:
+        for name, text in files.items():
+            click.echo(f";;; {name}\n{text}")
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    """The files hold secrets: nobody else reads them."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name, text in files.items():
+        with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+
+
+def _put_in_place(settings: Settings, book: Book, files: dict[str, str]) -> None:
+    sounds, studio = prompts_folder(settings), settings.data_dir / "prompts"
+    made = make_prompts(book.providers, sounds, studio if studio.is_dir() else None)
+    make_music(sounds.parent / "callcenter-music", studio if studio.is_dir() else None)
+    done, untold = asyncio.run(_install(settings, files))
+    click.echo(f"configuration {done.generation}: {len(done.changed)} of {len(files)} files changed")
+    click.echo(f"prompts: {len(made)}, of which {sum(each.fresh for each in made)} made now")
+    if untold:
+        click.echo(f"Asterisk was not told ({untold}): it reads this when it starts, or at `core reload`")
+    if done.needs_restart:
+        click.echo(f"Asterisk must be restarted for {', '.join(done.needs_restart)}")
+    for line in done.operator:
+        click.echo(f"still to do: {line}")
+
+
+async def _install(settings: Settings, files: dict[str, str]) -> tuple[Installed, str]:
+    async with _reload(settings) as (reload, untold):
+        return await install(files, settings.asterisk, reload), untold
+
+
+@asynccontextmanager
+async def _reload(settings: Settings) -> AsyncIterator[tuple[Reload | None, str]]:
+    """The way to tell a running Asterisk to reload; ``None`` and the reason when there is none to tell."""
+    ami = settings.ami
+    secret = ami.commands_secret.get_secret_value()
+    commands = Commands(AmiAddress(ami.host, ami.port, ami.commands_user, secret, ami.tls_cafile), clock=clock)
+    async with asyncio.TaskGroup() as group:
+        link = group.create_task(commands.run())
+        try:
+            untold = await _untold(commands)
+            yield (None if untold else commands.reload), untold
+        finally:
+            link.cancel()
+
+
+async def _untold(commands: Commands) -> str:
+    """Why Asterisk cannot be told; empty when it can."""
+    try:
+        async with asyncio.timeout(AMI_PATIENCE_S):
+            while not commands.health.is_live:
+                if commands.health.reason not in {"", "not started"}:
+                    return commands.health.reason
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        return commands.health.reason or "no answer over AMI"
+    return ""
