@@ -65,7 +65,7 @@ def secret(value: SecretStr | str) -> Safe:
     """A password: 8 to 128 printable ASCII characters, without blank and any of ``" ; \\ $ ` [ ] { }``."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if _SECRET.fullmatch(text) is None:
-        raise Unsafe('a secret has 8 to 128 printable ASCII characters, without blanks and any of " ; \\ [ ]')
+        raise Unsafe('a secret has 8 to 128 printable ASCII characters, without blanks and any of " ; \\ $ ` [ ] { }')
     return Safe(text)
 
 
