@@ -128,7 +128,7 @@ class Catalogue:
     def money(self, amount: Decimal, currency: str) -> str:
         """``−35,00 ₴``; a code that is no currency is written as it is."""
         try:
-            return format_currency(amount, currency, locale=self.locale)
+            return format_currency(amount, currency, "#,##0.00\xa0¤", locale=self.locale).replace("-", "−")
         except ValueError:
             return f"{self.number(amount, 2)} {currency}"
 

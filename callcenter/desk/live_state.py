@@ -11,7 +11,6 @@ from callcenter.desk.api import Ask, Gives, Id, Nothing, Route, Takes, Text, not
 from callcenter.desk.pages import visible_providers
 from callcenter.desk.ports import AgentNow, Snapshot
 from callcenter.desk.sessions import Visitor
-from callcenter.errors import RuleBroken
 from callcenter.routing.book import Book
 from callcenter.words import Language
 
@@ -95,7 +94,7 @@ async def me(ask: Ask, _: Nothing) -> Me:
         role=visitor.role,
         extension=visitor.extension,
         language=visitor.language,
-        providers=[provider.id for provider in visible_providers(ask.ports.book(), visitor)],
+        providers=sorted(provider.id for provider in visible_providers(ask.ports.book(), visitor)),
         csrf=visitor.csrf,
     )
 
@@ -198,13 +197,6 @@ async def pause(ask: Ask, wanted: PauseWanted) -> None:
 async def ready(ask: Ask, wanted: ReadyWanted) -> None:
     may_order(ask.visitor, wanted.extension, ask.ports.book())
     await ask.ports.telephony.pause(wanted.extension, paused=False, reason="")
-
-
-def own_extension(visitor: Visitor) -> str:
-    """Only who has a phone here can be rung."""
-    if visitor.extension is None:
-        raise RuleBroken("this account has no phone: sign in as an agent")
-    return visitor.extension
 
 
 API = (

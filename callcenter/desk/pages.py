@@ -47,7 +47,7 @@ class Pages:
         known: dict[str, Any] = {
             "visitor": visitor,
             "csrf": visitor.csrf if visitor else "",
-            "path": request.path,
+            "path": request.path if request.method == "GET" else "/",
             "now": ports.clock(),
             "languages": LANGUAGES,
             "brands_version": brands_version(visible_providers(ports.book(), visitor)),
@@ -113,10 +113,11 @@ def catalogue_of(request: web.Request) -> Catalogue:
 
 
 def visible_providers(book: Book, visitor: Visitor | None) -> tuple[Provider, ...]:
-    """The providers this visitor may know of at all."""
+    """The providers this visitor may know of at all, by name."""
     if visitor is None:
         return ()
-    return tuple(provider for provider in book.providers if visitor.scope.holds(provider.id))
+    seen = (provider for provider in book.providers if visitor.scope.holds(provider.id))
+    return tuple(sorted(seen, key=lambda provider: (provider.brand.casefold(), provider.id)))
 
 
 def zone_of(providers: Iterable[Provider]) -> ZoneInfo:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import hdrs, web
 
-from callcenter.desk import alarms, docs, guard, health, live_state, recordings, sign_in
+from callcenter.desk import alarms, callbacks, calls, docs, guard, health, live_state, recordings, sign_in, subscribers
 from callcenter.desk.api import AnyRoute, mounted
 from callcenter.desk.languages import load_catalogues
 from callcenter.desk.openapi import document
@@ -25,8 +25,23 @@ from callcenter.desk.pages import (
 from callcenter.desk.ports import DeskPorts
 from callcenter.desk.sessions import Sessions
 
-API: tuple[AnyRoute, ...] = (*live_state.API, *recordings.API, *alarms.API)
-PAGE_ROUTES = (*sign_in.ROUTES, *recordings.ROUTES, *alarms.ROUTES, *docs.ROUTES, *health.ROUTES)
+API: tuple[AnyRoute, ...] = (
+    *live_state.API,
+    *calls.API,
+    *callbacks.API,
+    *recordings.API,
+    *subscribers.API,
+    *alarms.API,
+)
+PAGE_ROUTES = (
+    *sign_in.ROUTES,
+    *calls.ROUTES,
+    *callbacks.ROUTES,
+    *recordings.ROUTES,
+    *alarms.ROUTES,
+    *docs.ROUTES,
+    *health.ROUTES,
+)
 
 LARGEST_BODY = 64 * 1024
 """No form or JSON of ours is longer."""
