@@ -29,6 +29,7 @@ from callcenter.errors import Misconfigured, Refused, Unavailable
 from callcenter.words import Clock
 
 log = logging.getLogger(__name__)
+NOT_STARTED = "not started"
 
 BATCH = 500
 """Frames taken in one go; then others get their turn."""
@@ -134,7 +135,7 @@ class Session:
         self._pending = PendingActions()
         self._wire: Wire | None = None
         self._state = LinkState.CONNECTING
-        self._reason = "not started"
+        self._reason = NOT_STARTED
         self._since = clock()
         self._counters = LinkCounters()
         self._torn: tuple[Torn, ...] = ()

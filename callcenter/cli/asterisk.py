@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from callcenter.ami.commands import Commands
-from callcenter.ami.session import AmiAddress
+from callcenter.ami.health import LinkState
+from callcenter.ami.session import NOT_STARTED, AmiAddress
 from callcenter.cli.place import Place, clock
 from callcenter.config import Settings
 from callcenter.ivr.prompts import make_music, make_prompts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import wave
 from pathlib import Path
 from typing import TypeAlias
@@ -52,15 +53,22 @@ def resample(samples: Samples, rate: int) -> Samples:
     padded = np.concatenate([np.zeros(reach), samples, np.zeros(reach + 1)])
     count = max(1, int(len(samples) * RATE / rate))
     offsets = np.arange(-reach + 1, reach + 1)
+    kernels, step, phases = _kernels(rate, reach, cutoff)
     result = np.empty(count)
     for start in range(0, count, 4096):
-        wanted = np.arange(start, min(start + 4096, count)) * (rate / RATE)
-        whole = np.floor(wanted).astype(np.int64)
-        distance = offsets[None, :] - (wanted - whole)[:, None]
-        window = np.cos(np.clip(distance / reach, -1, 1) * np.pi / 2) ** 2
-        kernel = np.sinc(distance * cutoff) * cutoff * window
-        result[start : start + len(wanted)] = (padded[whole[:, None] + offsets[None, :] + reach] * kernel).sum(axis=1)
+        wanted = np.arange(start, min(start + 4096, count)) * step
+        around = padded[(wanted // phases)[:, None] + offsets[None, :] + reach]
+        result[start : start + len(wanted)] = np.einsum("ij,ij->i", around, kernels[wanted % phases])
     return result
+
+
+def _kernels(rate: int, reach: int, cutoff: float) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], int, int]:
+    """The filter for each place a sample can have between two of the source, and the way: ``step / phases`` a sample."""
+    common = math.gcd(rate, RATE)
+    step, phases = rate // common, RATE // common
+    distance = np.arange(-reach + 1, reach + 1)[None, :] - (np.arange(phases) / phases)[:, None]
+    window = np.cos(np.clip(distance / reach, -1, 1) * np.pi / 2) ** 2
+    return np.sinc(distance * cutoff) * cutoff * window, step, phases
 
 
 def trim(samples: Samples) -> Samples:
