@@ -72,7 +72,7 @@ async def pay_or_owe(connection: AsyncConnection, entry: LedgerEntry) -> None:
         await _owe(connection, entry)
     elif call.direction == "out" and call.ended:
         await _attempt(connection, entry)
-    elif is_proof(call):
+    elif is_proof(call) and await _pay(connection, entry, GOT_THROUGH):
         await _correct(connection, entry)
         await _pay(connection, entry, GOT_THROUGH)
 
@@ -112,27 +112,24 @@ async def close_by_hand(connection: AsyncConnection, callback: int, who: str, at
 
 async def _owe(connection: AsyncConnection, entry: LedgerEntry) -> None:
     call = entry.call
-    paid_by = await connection.execute(_PROOF_AFTER, _about(entry) | {"missed_at": call.missed_at})
-    proof = paid_by.one_or_none()
     await connection.execute(
         _OWE,
         _about(entry)
         | {
             "callable": entry.number.callable, "missed_at": call.missed_at, "outcome": call.outcome,
             "due_at": due_at(call.missed_at, entry.provider.callback_within), "waited_s": call.waited_s,
-            "paid_at": None if proof is None else proof.connected_at,
-            "paid_by": None if proof is None else proof.id,
-            "paid_how": None if proof is None else _how(proof.direction),
+            "got_through": GOT_THROUGH, "called_back": CALLED_BACK,
         },
     )  # fmt: skip
 
 
-async def _pay(connection: AsyncConnection, entry: LedgerEntry, reason: str) -> None:
-    """Closes what is open for this number when the conversation began after the last miss."""
-    call = entry.call
-    if not entry.number.number:
-        return
-    await connection.execute(_PAY, _about(entry) | {"connected_at": call.connected_at, "reason": reason})
+async def _pay(connection: AsyncConnection, entry: LedgerEntry, reason: str) -> bool:
+    """Closes what is open for this number when the conversation began after the last miss.
+
+    Says whether this very call was once counted as missed. One hidden number is not another: it pays for nobody.
+    """
+    about = _about(entry) | {"connected_at": entry.call.connected_at, "reason": reason}
+    return (await connection.execute(_PAY, about)).scalar_one_or_none() is not None
 
 
 async def _attempt(connection: AsyncConnection, entry: LedgerEntry) -> None:
@@ -165,10 +162,6 @@ def _about(entry: LedgerEntry) -> dict[str, Any]:
     return {"call": entry.call.id, "provider": entry.provider.id, "number": entry.number.number}
 
 
-def _how(direction: str) -> str:
-    return GOT_THROUGH if direction == "in" else CALLED_BACK
-
-
 def _callback(row: Any) -> Callback:
     return Callback(*row)
 
@@ -193,31 +186,28 @@ _ATTEMPTS = text(
 _CLOSE_BY_HAND = text(
     "UPDATE callback SET closed_at = :at, closed_reason = :reason WHERE id = :id AND closed_at IS NULL"
 )
-_PROOF_AFTER = text(
-    """
-    SELECT id, direction, connected_at FROM call
-    WHERE provider_id = :provider AND number = :number AND number <> '' AND outcome = 'answered'
-        AND connected_at > :missed_at AND id <> :call AND xmin::text <> pg_current_xact_id()::xid::text
-    ORDER BY connected_at LIMIT 1
-    """
-)
-"""A miss that was found late may have been made good already. Calls written by this very transaction are left to their
-own hook, which comes later: one miss and its proof make one callback, however the journal was cut into transactions."""
 _OWE = text(
     """
     WITH known AS (
         UPDATE callback_miss SET outcome = :outcome, waited_s = :waited_s WHERE call_id = :call RETURNING callback_id
+    ), proof AS (
+        SELECT id, direction, connected_at FROM call
+        WHERE provider_id = :provider AND number = :number AND number <> '' AND outcome = 'answered'
+            AND connected_at > :missed_at AND xmin::text <> pg_current_xact_id()::xid::text
+        ORDER BY connected_at LIMIT 1
     ), paid AS (
         INSERT INTO callback (provider_id, number, callable, opened_at, due_at, last_missed_at,
             closed_at, closed_reason, closed_by_call)
-        SELECT :provider, :number, :callable, CAST(:missed_at AS timestamptz), CAST(:due_at AS timestamptz), :missed_at,
-            :paid_at, :paid_how, :paid_by
-        WHERE CAST(:paid_at AS timestamptz) IS NOT NULL AND NOT EXISTS (SELECT FROM known)
+        SELECT :provider, :number, :callable, CAST(:missed_at AS timestamptz), CAST(:due_at AS timestamptz),
+            CAST(:missed_at AS timestamptz), proof.connected_at,
+            CASE proof.direction WHEN 'in' THEN :got_through ELSE :called_back END, proof.id
+        FROM proof WHERE NOT EXISTS (SELECT FROM known)
         RETURNING id
     ), owed AS (
         INSERT INTO callback AS open (provider_id, number, callable, opened_at, due_at, last_missed_at)
-        SELECT :provider, :number, :callable, CAST(:missed_at AS timestamptz), CAST(:due_at AS timestamptz), :missed_at
-        WHERE CAST(:paid_at AS timestamptz) IS NULL AND NOT EXISTS (SELECT FROM known)
+        SELECT :provider, :number, :callable, CAST(:missed_at AS timestamptz), CAST(:due_at AS timestamptz),
+            CAST(:missed_at AS timestamptz)
+        WHERE NOT EXISTS (SELECT FROM proof) AND NOT EXISTS (SELECT FROM known)
         ON CONFLICT (provider_id, number) WHERE closed_at IS NULL
         DO UPDATE SET misses = open.misses + 1,
             opened_at = least(open.opened_at, excluded.opened_at), due_at = least(open.due_at, excluded.due_at),
@@ -229,10 +219,16 @@ _OWE = text(
     FROM (SELECT id FROM paid UNION ALL SELECT id FROM owed) AS opened
     """
 )
+"""A miss that was found late may have been made good already. Calls written by this very transaction (``xmin``) are
+left to their own hook, which comes later: one miss and its proof make one callback, however the journal was cut."""
 _PAY = text(
     """
-    UPDATE callback SET closed_at = :connected_at, closed_reason = :reason, closed_by_call = :call
-    WHERE provider_id = :provider AND number = :number AND closed_at IS NULL AND last_missed_at < :connected_at
+    WITH paid AS (
+        UPDATE callback SET closed_at = :connected_at, closed_reason = :reason, closed_by_call = :call
+        WHERE provider_id = :provider AND number = :number AND number <> '' AND closed_at IS NULL
+            AND last_missed_at < :connected_at
+    )
+    SELECT outcome FROM callback_miss WHERE call_id = :call AND outcome <> 'answered'
     """
 )
 _ATTEMPT = text(

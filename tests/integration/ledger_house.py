@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import text
 
+from callcenter.callbacks.queue import pay_or_owe
 from callcenter.calls.entry import Hook, LedgerEntry
 from callcenter.calls.ledger import Ledger
-from callcenter.callbacks.queue import pay_or_owe
 from callcenter.config import AsteriskSettings
 from callcenter.routing.book import Book, read_book
 from callcenter.store import Database, Scope
@@ -60,11 +60,12 @@ class House:
                     {"did": did},
                 )
             await connection.execute(
-                text("INSERT INTO did (number, provider_id) SELECT '+380442220001', id FROM provider WHERE slug = 'nettown'")
+                text(
+                    "INSERT INTO did (number, provider_id) SELECT '+380442220001', id FROM provider "
+                    "WHERE slug = 'nettown'"
+                )
             )
-            await connection.execute(
-                text("INSERT INTO queue (provider_id, name) SELECT id, slug FROM provider")
-            )
+            await connection.execute(text("INSERT INTO queue (provider_id, name) SELECT id, slug FROM provider"))
             await connection.execute(
                 text("INSERT INTO agent (extension, name, sip_secret) VALUES ('101', 'Анна', 'secret-secret'), "
                      "('102', 'Borys', 'secret-secret')")
@@ -74,8 +75,8 @@ class House:
                      "SELECT queue.id, agent.id, queue.provider_id FROM queue, agent WHERE queue.name = 'skynet'")
             )  # fmt: skip
             await connection.execute(
-                text("INSERT INTO trunk (name, provider_id, hosts, outbound_uri) SELECT 'skynet', id, ARRAY['127.0.0.2'], "
-                     "'sip:127.0.0.2:5061' FROM provider WHERE slug = 'skynet'")
+                text("INSERT INTO trunk (name, provider_id, hosts, outbound_uri) "
+                     "SELECT 'skynet', id, ARRAY['127.0.0.2'], 'sip:127.0.0.2' FROM provider WHERE slug = 'skynet'")
             )  # fmt: skip
             book = await read_book(connection)
         return cls(database, asterisk_in(folder), book)
@@ -88,9 +89,7 @@ class House:
         with self.journal.open("ab") as file:
             file.write(data)
 
-    def ledger(
-        self, *hooks: Hook, committed: Callable[[Sequence[LedgerEntry]], None] | None = None
-    ) -> Ledger:
+    def ledger(self, *hooks: Hook, committed: Callable[[Sequence[LedgerEntry]], None] | None = None) -> Ledger:
         return Ledger(
             self.database, lambda: self.book, self.asterisk, self.clock, (pay_or_owe, *hooks),
             committed or self.committed.extend,
@@ -104,7 +103,7 @@ class House:
         return await self.rows("SELECT number, outcome FROM call ORDER BY arrived_at, id")
 
     async def snapshot(self) -> dict[str, list[Any]]:
-        """Everything the ledger and the callbacks have written, in an order that does not depend on how it was written."""
+        """Everything that was written, in an order that does not depend on how it was written."""
         return {
             "calls": await self.rows("SELECT * FROM call ORDER BY id"),
             "segments": await self.rows("SELECT * FROM call_segment ORDER BY call_id, seq"),
@@ -112,10 +111,12 @@ class House:
                 "SELECT call_id, missed_at, outcome, waited_s FROM callback_miss ORDER BY call_id"
             ),
             "callbacks": await self.rows(
-                "SELECT provider_id, number, callable, opened_at, due_at, misses, last_missed_at, closed_at, closed_reason, "
-                "closed_by_call FROM callback ORDER BY number, opened_at"
+                "SELECT provider_id, number, callable, opened_at, due_at, misses, last_missed_at, closed_at, "
+                "closed_reason, closed_by_call FROM callback ORDER BY number, opened_at"
             ),
-            "attempts": await self.rows("SELECT call_id, agent, at, answered, talked_s FROM callback_attempt ORDER BY call_id"),
+            "attempts": await self.rows(
+                "SELECT call_id, agent, at, answered, talked_s FROM callback_attempt ORDER BY call_id"
+            ),
             "open": await self.rows("SELECT uniqueid, line FROM journal_open_row ORDER BY seq"),
             "aside": await self.rows("SELECT raw, reason FROM journal_set_aside ORDER BY id"),
         }
