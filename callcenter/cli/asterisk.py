@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from callcenter.ami.commands import Commands
-from callcenter.ami.health import LinkState
 from callcenter.ami.session import NOT_STARTED, AmiAddress
 from callcenter.cli.place import Place, clock
 from callcenter.config import Settings
@@ -106,7 +105,7 @@ async def _untold(commands: Commands) -> str:
     try:
         async with asyncio.timeout(AMI_PATIENCE_S):
             while not commands.health.is_live:
-                if commands.health.reason not in {"", "not started"}:
+                if commands.health.reason not in {"", NOT_STARTED}:
                     return commands.health.reason
                 await asyncio.sleep(0.02)
     except TimeoutError:
