@@ -8,33 +8,36 @@ a reason to read the whole picture again. Pure: no socket, no clock.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 END = b"\r\n\r\n"
 BANNER = b"Asterisk Call Manager/"
 FRAME_LIMIT = 64 * 1024
 """Bytes of one frame. Asterisk's largest, a channel with all its variables, is a tenth of that."""
-
-_NONE_REPEATED: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+KEPT_BYTES = 2_000
+"""Of a torn frame."""
 
 
 class Event(NamedTuple):
-    """One event as Asterisk wrote it: names keep their case, a header that may repeat has all its values in order."""
+    """One event as Asterisk wrote it: names keep their case; of a header that repeats, ``headers`` has the last."""
 
     name: str
     headers: dict[str, str]
-    repeated: Mapping[str, tuple[str, ...]] = _NONE_REPEATED
+    text: str
 
-    def variables(self, prefix: str = "") -> dict[str, str]:
-        """The channel variables that ``channelvars`` of manager.conf adds to each event of a channel."""
-        key = f"{prefix}ChanVariable"
-        found = self.repeated.get(key)
-        if found is None:
-            one = self.headers.get(key)
-            found = () if one is None else (one,)
-        return {name: value for name, _, value in (item.partition("=") for item in found)}
+    def every(self, name: str) -> tuple[str, ...]:
+        """All values of a header, in order: one, many or none is the same shape."""
+        parts = f"\r\n{self.text}".split(f"\r\n{name}: ")
+        return tuple(part.partition("\r\n")[0] for part in parts[1:])
+
+    def variable(self, name: str) -> str:
+        """A variable of the event's channel, which ``channelvars`` of manager.conf adds; empty when it has none.
+
+        The last one counts: what a caller could slip in comes before what Asterisk writes.
+        """
+        mark = f"\r\nChanVariable: {name}="
+        at = self.text.rfind(mark)
+        return "" if at < 0 else self.text[at + len(mark) :].partition("\r\n")[0]
 
 
 class Response(NamedTuple):
@@ -42,7 +45,7 @@ class Response(NamedTuple):
 
     status: str
     headers: dict[str, str]
-    repeated: Mapping[str, tuple[str, ...]] = _NONE_REPEATED
+    text: str
 
 
 class Torn(NamedTuple):
@@ -61,40 +64,55 @@ def read_frame(raw: bytes) -> Frame:
     UTF-8 is decoded over the whole frame; bytes that are none become backslash escapes, so that nothing vanishes.
     """
     text = raw.decode("utf-8", "backslashreplace")
+    flat = text.replace("\r\n", ": ")
+    if "\n" in flat or "\r" in flat or "\0" in flat:
+        return Torn("a control character inside a line", raw[:KEPT_BYTES])
+    count = text.count("\r\n") + 1
+    parts = flat.split(": ")
+    if len(parts) == 2 * count:
+        each = iter(parts)
+        headers = dict(zip(each, each, strict=True))
+    else:
+        headers = _headers_line_by_line(text)
+        if not headers:
+            return Torn("a line is not a header", raw[:KEPT_BYTES])
+    if len(headers) != count and not _may_repeat(text, headers, count - len(headers)):
+        return Torn("a header is there twice", raw[:KEPT_BYTES])
+    if text.startswith("Event: "):
+        name = headers["Event"]
+        if "Response" in headers and name != "OriginateResponse":
+            return Torn("an event and a response in one frame", raw[:KEPT_BYTES])
+        return Event(name, headers, text)
+    if text.startswith("Response: ") and "Event" not in headers:
+        return Response(headers["Response"], headers, text)
+    return Torn("neither an event nor a response", raw[:KEPT_BYTES])
+
+
+def _headers_line_by_line(text: str) -> dict[str, str]:
+    """For a value that holds a colon itself, and for ``Exten:`` without its space; empty when a line is no header."""
+    headers: dict[str, str] = {}
+    for line in text.split("\r\n"):
+        name, colon, value = line.partition(": ")
+        if not colon:
+            name, colon, value = line.partition(":")
+        if not colon or not name:
+            return {}
+        headers[name] = value
+    return headers
+
+
+def _may_repeat(text: str, headers: dict[str, str], repeated: int) -> bool:
+    """Only the variables of a channel and the lines of a command's output come more than once."""
+    usual = max(text.count("\r\nChanVariable: ") - 1, 0)
+    if "DestChannel" in headers:
+        usual += max(text.count("\r\nDestChanVariable: ") - 1, 0)
+    if usual == repeated:
+        return True
     lines = text.split("\r\n")
-    pairs = [line.split(": ", 1) for line in lines]
-    try:
-        headers: dict[str, str] = dict(pairs)
-    except ValueError:
-        pairs = [_loose_pair(line) for line in lines]
-        if [""] in pairs:
-            return Torn("a line is not a header", raw[:2000])
-        headers = dict(pairs)
-    if "" in headers:
-        return Torn("a line is not a header", raw[:2000])
-    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
-        return Torn("a control character inside a line", raw[:2000])
-    repeated = _NONE_REPEATED
-    if len(headers) != len(pairs):
-        counts = Counter(pair[0] for pair in pairs)
-        many = [key for key, count in counts.items() if count > 1]
-        if not all("Variable" in key or key == "Output" for key in many):
-            return Torn("a header is there twice", raw[:2000])
-        repeated = {key: tuple(pair[1] for pair in pairs if pair[0] == key) for key in many}
-    first, value = pairs[0]
-    if first == "Event":
-        if "Response" in headers and value != "OriginateResponse":
-            return Torn("an event and a response in one frame", raw[:2000])
-        return Event(value, headers, repeated)
-    if first == "Response" and "Event" not in headers:
-        return Response(value, headers, repeated)
-    return Torn("neither an event nor a response", raw[:2000])
-
-
-def _loose_pair(line: str) -> list[str]:
-    """``Exten:`` with nothing behind it is a header with an empty value; text without a colon is no header at all."""
-    name, colon, value = line.partition(":")
-    return [name, value.removeprefix(" ")] if colon and name else [""]
+    names = Counter(line.partition(":")[0] for line in lines)
+    return all(":" in line for line in lines) and all(
+        count == 1 or "Variable" in name or name == "Output" for name, count in names.items()
+    )
 
 
 class FrameReader:
@@ -136,7 +154,7 @@ class FrameReader:
             self.frames += 1
             if wanted is not None and raw.startswith(b"Event: "):
                 name = raw[7 : raw.find(b"\r\n", 7)]
-                if name not in wanted and b"\nEvent:" not in raw and b"\nResponse:" not in raw:
+                if name not in wanted and b"\nEvent:" not in raw:
                     self.skipped += 1
                     continue
             elif raw.startswith((BANNER, b"\r\n")):

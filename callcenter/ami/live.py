@@ -138,14 +138,7 @@ class LiveView:
                 return self._blind_transfer(event)
             case ami.AttendedTransfer():
                 return self._attended_transfer(event)
-            case (
-                ami.AgentComplete()
-                | ami.FullyBooted()
-                | ami.Shutdown()
-                | ami.Reload()
-                | ami.OriginateResponse()
-                | ami.UserEvent()
-            ):
+            case ami.FullyBooted() | ami.Shutdown() | ami.Reload() | ami.OriginateResponse() | ami.UserEvent():
                 return []
             case _:
                 assert_never(event)

@@ -89,15 +89,15 @@ def read_snapshot(channels: Iterable[Event], queues: Iterable[Event], started: s
 
 
 def _shown_channel(event: Event) -> ShownChannel:
-    headers, variables = event.headers, event.variables()
+    headers = event.headers
     return ShownChannel(
         leg=read_leg(headers),
         state=headers["ChannelState"],
         exten=headers["Exten"],
         caller_num=known(headers["CallerIDNum"]),
         caller_name=known(headers["CallerIDName"]),
-        did=variables.get("DID", ""),
-        provider=variables.get("PROVIDER", ""),
+        did=event.variable("DID"),
+        provider=event.variable("PROVIDER"),
         application=headers["Application"],
         data=headers["ApplicationData"],
         bridge=headers["BridgeId"],

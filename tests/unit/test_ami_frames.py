@@ -46,14 +46,24 @@ def test_an_event_keeps_its_names_its_values_and_every_repeated_header() -> None
     assert hangup.headers["CallerIDName"] == "Петров"
     assert hangup.headers["Exten"] == ""
     assert hangup.headers["Cause"] == "16"
-    assert hangup.repeated == {"ChanVariable": ("DID=+380441110001", "PROVIDER=skynet")}
-    assert hangup.variables() == {"DID": "+380441110001", "PROVIDER": "skynet"}
+    assert hangup.every("ChanVariable") == ("DID=+380441110001", "PROVIDER=skynet")
+    assert (hangup.every("Event"), hangup.every("Cause"), hangup.every("Nothing")) == (("Hangup",), ("16",), ())
+    assert (hangup.variable("DID"), hangup.variable("PROVIDER"), hangup.variable("OTHER")) == (
+        "+380441110001",
+        "skynet",
+        "",
+    )
 
 
-def test_one_channel_variable_reads_like_many() -> None:
-    one = event(read_frame(b"Event: X\r\nChanVariable: DID=+38=0"))
-    assert one.variables() == {"DID": "+38=0"}
-    assert event(read_frame(b"Event: X\r\nA: b")).variables() == {}
+def test_a_variable_that_a_caller_slipped_in_does_not_count() -> None:
+    raw = b"Event: X\r\nCallerIDName: a\r\nChanVariable: DID=+1\r\nUniqueid: 1.1\r\nChanVariable: DID=+38=0"
+    assert event(read_frame(raw)).variable("DID") == "+38=0"
+    assert event(read_frame(b"Event: X\r\nChanVariable: DID=")).variable("DID") == ""
+
+
+def test_a_value_may_hold_what_separates_names_from_values() -> None:
+    frame = event(read_frame(b"Event: X\r\nCallerIDName: a: b: c\r\nExten:\r\nContext: d:"))
+    assert frame.headers == {"Event": "X", "CallerIDName": "a: b: c", "Exten": "", "Context": "d:"}
 
 
 @pytest.mark.parametrize("size", range(1, 60))
@@ -65,8 +75,10 @@ def test_a_letter_cut_in_two_by_the_network_is_still_a_letter(size: int) -> None
 def test_the_greeting_may_come_glued_split_or_not_at_all() -> None:
     greeting = b"Asterisk Call Manager/11.0.0\r\n"
     answer = b"Response: Success\r\nActionID: 1\r\nMessage: Authentication accepted\r\n\r\n"
-    expected = [Response("Success", {"Response": "Success", "ActionID": "1", "Message": "Authentication accepted"})]
-    assert read(answer) == read(greeting + answer) == read(greeting[:7], greeting[7:], answer) == expected
+    [accepted] = read(answer)
+    assert isinstance(accepted, Response)
+    assert (accepted.status, accepted.headers["Message"]) == ("Success", "Authentication accepted")
+    assert read(greeting + answer) == read(greeting[:7], greeting[7:], answer) == [accepted]
     reader = FrameReader()
     reader.feed(greeting + answer)
     assert reader.version == "11.0.0"
@@ -84,7 +96,9 @@ def test_the_greeting_may_come_glued_split_or_not_at_all() -> None:
         (b"Event: Newchannel\r\nCallerIDName: a\rb\r\n\r\n", "a control character inside a line"),
         (b"Event: Newchannel\r\nCallerIDName: a\0b\r\n\r\n", "a control character inside a line"),
         (b"Event: Newchannel\r\nno header at all\r\n\r\n", "a line is not a header"),
-        (b"Event: Newchannel\r\n: x\r\n\r\n", "a line is not a header"),
+        (b"Event: Newchannel\r\n: x\r\nno header\r\n\r\n", "a line is not a header"),
+        (b"Event: X\r\nName: a: Uniqueid\r\n9.9\r\nUniqueid: 1.1\r\n\r\n", "a header is there twice"),
+        (b"Event: Newchannel\r\nTransfereeUniqueid: 1\r\nTransfereeUniqueid: 2\r\n\r\n", "a header is there twice"),
         (b"Event: Hangup\nUniqueid: 1.1\n\n\r\n\r\n", "a control character inside a line"),
         (b"Event: A\r\nX: y\r\n\nEvent: B\r\nX: y\r\n\r\n", "a control character inside a line"),
     ],
@@ -96,6 +110,11 @@ def test_a_frame_that_asterisk_cannot_have_meant_is_torn(raw: bytes, why: str) -
 def test_a_header_without_a_value_is_empty_with_or_without_its_space() -> None:
     frame = event(read_frame(b"Event: Newchannel\r\nExten:\r\nContext: "))
     assert frame.headers == {"Event": "Newchannel", "Exten": "", "Context": ""}
+
+
+def test_the_variables_of_every_channel_of_a_transfer_may_repeat() -> None:
+    raw = b"Event: BlindTransfer\r\nTransfererChanVariable: A=1\r\nTransfererChanVariable: B=2\r\nChanVariable: C=3"
+    assert event(read_frame(raw)).every("TransfererChanVariable") == ("A=1", "B=2")
 
 
 def test_bytes_that_are_not_utf8_do_not_vanish() -> None:
