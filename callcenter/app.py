@@ -1,0 +1,303 @@
+"""The composition root: builds every part, owns the one TaskGroup, and lists what each call obliges us to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from callcenter.ami.commands import Commands
+from callcenter.ami.facts import CallArrived, CallEnded, LinkRestored, LiveFact
+from callcenter.ami.health import LinkHealth
+from callcenter.ami.link import LiveLink
+from callcenter.ami.session import AmiAddress
+from callcenter.ami.tape import Tape
+from callcenter.callbacks.queue import open_callback_for, pay_or_owe
+from callcenter.calls.entry import LedgerEntry
+from callcenter.calls.ledger import Ledger
+from callcenter.calls.witness import Witness
+from callcenter.config import Settings
+from callcenter.desk.board import Board
+from callcenter.desk.orders import Orders
+from callcenter.desk.ports import DeskPorts, Measure, Part, PartState
+from callcenter.desk.server import make_app, served
+from callcenter.diag.line import LineReader
+from callcenter.diag.olts import olts
+from callcenter.diag.snmp import Snmp
+from callcenter.errors import CallCenterError, Misconfigured, Unavailable
+from callcenter.ivr.question import QuestionPorts
+from callcenter.ivr.question import make_app as make_question
+from callcenter.recordings.duty import expect
+from callcenter.recordings.intake import Intake
+from callcenter.routing.book import Shelf
+from callcenter.store import Database, Scope
+from callcenter.store.migrate import check_schema, migrate
+from callcenter.store.opening import Door, open_door
+from callcenter.subscribers.directory import find_by_number
+from callcenter.words import Language, ProviderId
+
+log = logging.getLogger(__name__)
+HOOKS = (pay_or_owe, expect)
+"""What is done in the transaction that writes a call: its callback, then its recording."""
+START_TRIES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+def clock() -> datetime:
+    """The present time: this is the edge that real time comes in by."""
+    return datetime.now(UTC)  # noqa: TID251 - the service's one clock
+
+
+class App:
+    """The running service: one pump from AMI to the screens, one ledger from the journal to the database."""
+
+    def __init__(self, settings: Settings, database: Database, tasks: asyncio.TaskGroup) -> None:
+        self.settings = settings
+        self.db = database
+        self.tasks = tasks
+        self.shelf = Shelf(database, settings.country)
+        ami, asterisk = settings.ami, settings.asterisk
+        self.link = LiveLink(
+            AmiAddress(ami.host, ami.port, ami.events_user, ami.events_secret.get_secret_value(), ami.tls_cafile),
+            self.on_fact,
+            clock=clock,
+            tape=Tape(ami.tape, clock) if ami.tape is not None else None,
+        )
+        self.commands = Commands(
+            AmiAddress(ami.host, ami.port, ami.commands_user, ami.commands_secret.get_secret_value(), ami.tls_cafile),
+            clock=clock,
+        )
+        self.board = Board(self.link.view, self.shelf.book, clock)
+        self.orders = Orders(database, self.shelf.book, self.commands, self.link.view, settings.outbound, clock)
+        self.ledger = Ledger(database, self.shelf.book, asterisk, clock, HOOKS, self.on_committed)
+        self.witness = Witness(
+            database, self.shelf.book, asterisk.queue_log, self.ledger, clock, HOOKS, self.on_committed
+        )
+        recordings = settings.recordings
+        self.intake = Intake(database, asterisk.monitor_dir, recordings.dir, clock, poll_s=recordings.poll_s)
+        self.snmp = Snmp()
+        self.lines = LineReader(self.snmp, database, tasks, clock)
+        self._duty_is_due = asyncio.Event()
+
+    # --- what happens, told on; nothing here waits for anything
+
+    def on_fact(self, fact: LiveFact) -> None:
+        """One fact of the live link, in order."""
+        self.board.on_fact(fact)
+        match fact:
+            case CallArrived():
+                self.witness.saw(fact.call, fact.did, fact.caller_num, fact.at)
+            case CallEnded():
+                self.witness.ended(fact.call, clock())
+            case LinkRestored():
+                self._duty_is_due.set()
+
+    def on_committed(self, entries: Sequence[LedgerEntry]) -> None:
+        """Calls have been written: what pages show of them is old."""
+
+    # --- what Asterisk's question is answered from
+
+    async def owes_callback(self, provider: ProviderId, number: str) -> bool:
+        async with self.db.scoped(Scope.only([provider])) as connection:
+            return await open_callback_for(connection, provider, number) is not None
+
+    async def language_of(self, provider: ProviderId, number: str) -> Language | None:
+        async with self.db.scoped(Scope.only([provider])) as connection:
+            found = await find_by_number(connection, provider, number)
+        return found[0].language if len(found) == 1 else None
+
+    # --- work of its own
+
+    async def keep_duty(self) -> None:
+        """After each restored link, agents whom a restarted Asterisk forgot to be paused are paused again."""
+        while True:
+            await self._duty_is_due.wait()
+            self._duty_is_due.clear()
+            try:
+                await self.orders.keep_duty()
+            except Unavailable as exc:
+                log.warning("duty: tried again in a second: %s", exc)
+                await asyncio.sleep(1)
+                self._duty_is_due.set()
+
+    async def learn_lines(self) -> None:
+        """Reads each OLT's list of ONUs once, so that the first card does not wait for it."""
+        try:
+            async with self.db.scoped(Scope.all()) as connection:
+                known = await olts(connection)
+            await self.lines.learn(known)
+        except CallCenterError as exc:
+            log.warning("lines: the lists of ONUs are read with the first card instead: %s", exc)
+
+    # --- how it is
+
+    def parts(self) -> Mapping[str, Part]:
+        """Every part's health, with its reason."""
+        ledger, intake, witness = self.ledger.health(), self.intake.health(), self.witness.health()
+        return {
+            "ami-events": _link_part(self.link.health),
+            "ami-commands": _link_part(self.commands.health),
+            "ledger": Part(
+                PartState.OK if ledger.ok else PartState.DOWN,
+                ledger.trouble or ("" if ledger.ok else ledger.state),
+                ledger.committed_at,
+                {"lag_bytes": ledger.lag, "rows": ledger.rows, "in_progress": ledger.in_progress},
+            ),
+            "witness": _part(witness.trouble, {"pending": witness.pending, "found": witness.found}),
+            "recordings": _part(intake.trouble, {"waiting": intake.waiting, **intake.taken}),
+            "routing": _part(self.shelf.trouble, {}),
+        }
+
+    def measures(self) -> Sequence[Measure]:
+        """The numbers of ``/metrics``."""
+        ledger, intake, view = self.ledger.health(), self.intake.health(), self.link.view
+        links = {health.name: health for health in (self.link.health, self.commands.health)}
+        agents: dict[str, int] = {}
+        for agent in self.board.snapshot().agents:
+            agents[agent.state] = agents.get(agent.state, 0) + 1
+        return (
+            Measure("callcenter_live_calls", "Calls that Asterisk carries now.", "gauge", [({}, len(view.calls()))]),
+            Measure(
+                "callcenter_agents", "Agents by what they do now.", "gauge",
+                [({"state": state}, count) for state, count in sorted(agents.items())],
+            ),
+            Measure("callcenter_journal_lag_bytes", "Journal written and not committed.", "gauge", [({}, ledger.lag)]),
+            Measure("callcenter_journal_rows", "Journal rows committed since start.", "counter", [({}, ledger.rows)]),
+            Measure(
+                "callcenter_recordings_waiting", "Recordings owed and not taken in.", "gauge", [({}, intake.waiting)]
+            ),
+            Measure(
+                "callcenter_ami_link", "1 while the link to Asterisk is live.", "gauge",
+                [({"user": name}, float(health.is_live)) for name, health in links.items()],
+            ),
+            Measure(
+                "callcenter_ami_events", "AMI events received.", "counter",
+                [({"user": name}, health.counters["events"]) for name, health in links.items()],
+            ),
+            Measure(
+                "callcenter_ami_torn_frames", "AMI frames that were not Asterisk's own or not whole.", "counter",
+                [({"user": name}, health.counters["torn"]) for name, health in links.items()],
+            ),
+        )  # fmt: skip
+
+    def desk_ports(self) -> DeskPorts:
+        return DeskPorts(
+            db=self.db,
+            book=self.shelf.book,
+            clock=clock,
+            web=self.settings.web,
+            recordings_dir=self.settings.recordings.dir,
+            telephony=self.orders,
+            live=self.board.snapshot,
+            parts=self.parts,
+            measures=self.measures,
+            country=self.settings.country,
+        )
+
+    # --- running
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything runs while the block does; the web is the last to come and the first to go."""
+        await self.shelf.refresh()
+        self.snmp.start()
+        for work in (
+            self.shelf.run(),
+            self.ledger.run(),
+            self.witness.run(),
+            self.intake.run(),
+            self.link.run(),
+            self.commands.run(),
+            self.keep_duty(),
+            self.learn_lines(),
+        ):
+            self.tasks.create_task(work)
+        question = make_question(
+            QuestionPorts(
+                provider_of=lambda did: self.shelf.book().provider_of(did),
+                owes_callback=self.owes_callback,
+                language_of=self.language_of,
+            ),
+            self.settings.ivr.token,
+            country=self.settings.country,
+        )
+        web, ivr = self.settings.web, self.settings.ivr
+        try:
+            async with (
+                served(question, ivr.host, ivr.port),
+                served(make_app(self.desk_ports()), web.host, web.port) as port,
+            ):
+                log.info("serving on http://%s:%d", web.host, port)
+                yield
+        finally:
+            await self.intake.close()
+            self.snmp.close()
+
+
+def _part(trouble: str | None, facts: Mapping[str, float | int | str]) -> Part:
+    return Part(PartState.DEGRADED if trouble else PartState.OK, trouble or "", facts=facts)
+
+
+def _link_part(health: LinkHealth) -> Part:
+    """Without its link the service keeps the ledger, and agents see nothing new: that is down, and said so."""
+    state = PartState.OK if health.is_live else PartState.DOWN
+    return Part(state, "" if health.is_live else health.reason or str(health.state), health.since, health.counters)
+
+
+async def _ready(door: Door, database: Database) -> None:
+    """Waits for PostgreSQL to answer; an embedded one is brought to this version's schema."""
+    for wait in (*START_TRIES_S, None):
+        try:
+            await database.ping()
+            break
+        except Unavailable as exc:
+            if wait is None:
+                raise
+            log.warning("waiting for the database: %s", exc)
+            await asyncio.sleep(wait)
+    if door.embedded is not None:
+        await migrate(door.owner())
+    await check_schema(database)
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Runs the service until ``stop`` is set. Raises ``Misconfigured`` or ``Unavailable`` when it cannot start."""
+    door = await asyncio.to_thread(open_door, settings)
+    database = door.database(settings.database.pool_size)
+    try:
+        await _ready(door, database)
+        async with asyncio.TaskGroup() as tasks:
+            app = App(settings, database, tasks)
+            async with app.running():
+                await stop.wait()
+            raise _Stopped
+    except* _Stopped:
+        log.info("stopped")
+    finally:
+        await database.close()
+
+
+class _Stopped(Exception):  # no error: the way out of the TaskGroup
+    """Somebody asked the service to end."""
+
+
+def serve(settings: Settings) -> None:
+    """``callcenter serve``: until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    async def until_asked() -> None:
+        stop = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        try:
+            await run(settings, stop)
+        except* CallCenterError as group:
+            found: BaseException = group
+            while isinstance(found, BaseExceptionGroup):
+                found = found.exceptions[0]
+            raise Misconfigured(str(found)) from group
+
+    asyncio.run(until_asked())
