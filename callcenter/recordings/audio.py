@@ -6,6 +6,8 @@ input, one JSON line a file: a fault inside the codec's C library then costs one
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -27,6 +29,8 @@ from callcenter.errors import Refused, Unavailable
 RATE = 8000
 BLOCK = 8000
 """Frames handed over at once, one second: libsndfile 1.2 crashed on one huge write."""
+DISK, FOLDER, SPOOL = "recordings disk", "recordings folder", "recordings spool"
+"""What can be away: room to write, the folder recordings go to, the folder they come from."""
 _RESERVE = 1 << 20
 _Samples = NDArray[numpy.int16]
 
@@ -45,25 +49,28 @@ def encode(sources: Sequence[Path], target: Path, parts: Path) -> Encoded:
     """Writes ``target`` whole or not at all, from one interleaved stereo file or from two mono ones (left, right).
 
     Sources are signed 16-bit little-endian at 8000 Hz without a header (MixMonitor's ``.raw``). ``parts`` is a folder
-    on the target's disk. Raises ``Unavailable`` when the disk is full and ``Refused`` when the sound cannot be used.
+    on the target's disk. Raises ``Unavailable`` for a full disk (``DISK``) and for a folder that cannot be used
+    (``FOLDER``, ``SPOOL``): it is tried again; ``Refused`` when the sound itself cannot be used.
     """
     with ExitStack() as open_files:
         files = [open_files.enter_context(_open(path)) for path in sources]
         frames = _frames(files)
         if frames == 0:
             raise Refused(sources[0].name, "the file is empty")
-        _need_room(parts, frames)
         part = parts / f"{target.stem}.{os.getpid()}.part"
         try:
+            _need_room(parts, frames)
             peaks = _write(_blocks(files), part, frames)
             digest, size = _settle(part)
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
             _sync_folder(target.parent)
         except OSError as exc:
-            raise Unavailable("recordings disk", f"{target}: {exc.strerror or exc}") from exc
+            system = DISK if exc.errno in {errno.ENOSPC, errno.EDQUOT} else FOLDER
+            raise Unavailable(system, f"{target}: {exc.strerror or exc}") from exc
         finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a part that stays is swept up later
+                part.unlink(missing_ok=True)
     return Encoded(frames / RATE, size, digest, peaks)
 
 
@@ -72,7 +79,9 @@ def _open(path: Path) -> BinaryIO:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as exc:
-        raise Refused(path.name, exc.strerror or str(exc)) from exc
+        if exc.errno in {errno.ELOOP, errno.ENOENT, errno.ENXIO}:
+            raise Refused(path.name, exc.strerror or str(exc)) from exc
+        raise Unavailable(SPOOL, f"{path}: {exc.strerror}") from exc
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise Refused(path.name, "not a regular file")
@@ -103,7 +112,7 @@ def _need_room(folder: Path, frames: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < frames // 2 + _RESERVE:  # Opus takes under half a byte a frame: 3 MB for ten minutes
-        raise Unavailable("recordings disk", f"{folder}: {free // 1024} KiB left")
+        raise Unavailable(DISK, f"{folder}: {free // 1024} KiB left")
 
 
 def _write(blocks: Iterator[_Samples], part: Path, frames: int) -> tuple[int, int]:
@@ -119,7 +128,7 @@ def _write(blocks: Iterator[_Samples], part: Path, frames: int) -> tuple[int, in
                 numpy.maximum(peaks, numpy.abs(block.astype(numpy.int64)).max(axis=0), out=peaks)
     except soundfile.LibsndfileError as exc:
         if shutil.disk_usage(part.parent).free < _RESERVE:
-            raise Unavailable("recordings disk", f"{part.parent}: full") from exc
+            raise Unavailable(DISK, f"{part.parent}: full") from exc
         raise Refused(part.name, f"the codec says {exc}") from exc
     if channels != 2 or decoded != frames:
         raise Refused(part.name, f"decoded {decoded} frames in {channels} channels, wrote {frames} in 2")

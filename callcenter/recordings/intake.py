@@ -22,7 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.errors import Refused, Unavailable
-from callcenter.recordings.audio import Encoded
+from callcenter.recordings.audio import DISK, FOLDER, SPOOL, Encoded
 from callcenter.recordings.encoder import Encoder
 from callcenter.recordings.leftovers import Leftovers
 from callcenter.recordings.spool import Raw, Spool, remove
@@ -40,6 +40,7 @@ UNSETTLED = timedelta(minutes=5)
 STILL_S = 1.0
 """A file that has not grown for this long is closed: MixMonitor writes its buffer out as the channel hangs up."""
 SWEEP = timedelta(seconds=60)
+ALARMS = {DISK: "recordings_disk_full", FOLDER: "recordings_unreachable", SPOOL: "recordings_unreachable"}
 TRIES = 3
 TOLERANCE_S = 2.0
 """Asterisk writes a recording in blocks of about two seconds and loses the last one when it is killed."""
@@ -108,7 +109,7 @@ class Intake:
         self._taken: Counter[str] = Counter()
         self._waiting = 0
         self._trouble: str | None = None
-        self._disk_was_full = True
+        self._was_away = frozenset(ALARMS)
         self._swept_at: datetime | None = None
 
     def health(self) -> IntakeHealth:
@@ -136,20 +137,39 @@ class Intake:
         await self._encoder.close()
 
     async def take_in(self) -> int:
-        """One round over what is owed; says how many recordings reached an end state."""
+        """One round over what is owed; says how many recordings reached an end state.
+
+        Raises ``Unavailable`` when the database, the spool or the recordings' folder is away; the last two with an
+        alarm. A raw file that cannot be read stops no other.
+        """
+        try:
+            return await self._round()
+        except Unavailable as exc:
+            if exc.system in ALARMS:
+                await self._say_it_is_away(exc)
+            raise
+
+    async def _round(self) -> int:
         now = self._clock()
         async with self._database.scoped(Scope.all()) as connection:
             rows = await connection.execute(_OWED, {"late": now - UNSETTLED})
             owed = [_owed(row._mapping) for row in rows]
         self._waiting = len(owed)
         self._forget_but({one.id for one in owed})
-        done = 0
+        done, unreadable = 0, None
         for one in owed:
-            done += await self._take(one)
+            try:
+                done += await self._take(one)
+            except Unavailable as exc:
+                if exc.system != SPOOL:
+                    raise
+                unreadable = exc
         if self._swept_at is None or now - self._swept_at >= SWEEP:
             await self._leftovers.sweep()
             self._swept_at = now
         self._waiting = len(owed) - done
+        if unreadable is not None:
+            raise unreadable
         return done
 
     def _forget_but(self, owed: set[UUID]) -> None:
@@ -171,9 +191,6 @@ class Intake:
         except Refused as exc:
             self._tries[owed.id] += 1
             return self._tries[owed.id] >= TRIES and await self._refuse(owed, exc.why)
-        except Unavailable as exc:
-            await self._say_the_disk_is_full(exc)
-            raise
         await self._store(owed, encoded)
         await asyncio.to_thread(remove, raw)
         return True
@@ -212,9 +229,9 @@ class Intake:
             settled = await self._settle(connection, owed, state, note=note, encoded=encoded)
             if settled and state == "damaged":
                 await self._alarm(connection, "recording_damaged", owed, note)
-            if self._disk_was_full:
-                await clear_alarm(connection, "recordings_disk_full", "disk", at=self._clock(), by="callcenter")
-        self._disk_was_full = False
+            for system in self._was_away:
+                await clear_alarm(connection, ALARMS[system], system, at=self._clock(), by="callcenter")
+        self._was_away = frozenset()
 
     async def _settle(
         self, connection: AsyncConnection, owed: Owed, state: str, *, note: str, encoded: Encoded | None = None
@@ -237,10 +254,10 @@ class Intake:
         await raise_alarm(connection, kind, owed.slug, at=at, detail=detail, provider=provider)
         log.warning("%s: %s: %s", kind, owed.slug, detail)
 
-    async def _say_the_disk_is_full(self, exc: Unavailable) -> None:
+    async def _say_it_is_away(self, exc: Unavailable) -> None:
+        self._was_away |= {exc.system}
         async with self._database.scoped(Scope.all()) as connection:
-            await raise_alarm(connection, "recordings_disk_full", "disk", at=self._clock(), detail=str(exc))
-        self._disk_was_full = True
+            await raise_alarm(connection, ALARMS[exc.system], exc.system, at=self._clock(), detail=exc.why)
 
 
 def _owed(row: Mapping[str, Any] | Any) -> Owed:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callcenter.errors import Unavailable
+from callcenter.recordings.audio import SPOOL
 from callcenter.words import UniqueId
 
 SIDES = ("-caller", "-agent")
@@ -62,7 +63,7 @@ class Spool:
     def _check(self) -> None:
         """A folder that is not there yet is empty; a spool that is not there says nothing about its recordings."""
         if not self.folder.parent.is_dir():
-            raise Unavailable("recordings spool", f"{self.folder.parent} is not there")
+            raise Unavailable(SPOOL, f"{self.folder.parent} is not there")
 
     def _raw(self, call: str, paths: Sequence[Path]) -> Raw | None:
         there = []
@@ -72,7 +73,7 @@ class Spool:
             except FileNotFoundError:
                 continue
             except OSError as exc:
-                raise Unavailable("recordings spool", f"{path}: {exc.strerror}") from exc
+                raise Unavailable(SPOOL, f"{path}: {exc.strerror}") from exc
         if not there:
             return None
         return Raw(

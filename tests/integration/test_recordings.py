@@ -209,6 +209,39 @@ async def test_a_spool_that_is_not_there_says_nothing_about_its_recordings(house
     with pytest.raises(Unavailable, match="is not there"):
         await house.rounds()
     assert await house.state("1.1") == "expected"
+    assert [(alarm.kind, alarm.subject) for alarm in await house.alarms()] == [
+        ("recordings_unreachable", "recordings spool")
+    ]
+
+
+async def test_a_raw_file_that_cannot_be_read_stops_no_other(house: House) -> None:
+    for call in ("1.1", "1.2"):
+        await house.talked(call, 3.0)
+        house.sound(call, 3.0)
+    locked = house.monitor / "1.1.raw"
+    locked.chmod(0)
+    if os.access(locked, os.R_OK):
+        pytest.skip("root reads every file")
+    with pytest.raises(Unavailable, match="Permission denied"):
+        await house.rounds(5)
+    assert (await house.state("1.1"), await house.state("1.2")) == ("expected", "stored")
+    locked.chmod(0o600)
+    await house.rounds(5)
+    assert await house.state("1.1") == "stored"
+
+
+async def test_a_folder_that_cannot_be_written_to_is_waited_for(house: House) -> None:
+    await house.talked("1.1", 3.0)
+    raw = house.sound("1.1", 3.0)
+    house.folder.write_text("a file stands where the folder should")
+    with pytest.raises(Unavailable, match="recordings folder"):
+        await house.rounds(5)
+    assert raw.exists()
+    assert [alarm.subject for alarm in await house.alarms()] == ["recordings folder"]
+    house.folder.unlink()
+    await house.rounds(5)
+    assert await house.state("1.1") == "stored"
+    assert await house.alarms() == []
 
 
 async def test_a_link_in_the_spool_is_refused(house: House, tmp_path: Path) -> None:
