@@ -103,7 +103,7 @@ class Asterisk:
             raise Unavailable("Asterisk", f"already runs as process {self.pid}")
         with self._open_output() as output:
             self._process = await asyncio.create_subprocess_exec(
-                *_dies_with_its_starter(),
+                *dies_with_its_starter(),
                 *("/bin/sh", "-c", _RAISE_LIMITS, "sh"),
                 *(*self.binary.argv_prefix, "-C", str(self.conf), "-f", "-n"),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -200,8 +200,8 @@ class Asterisk:
             return file.read().decode("utf-8", "backslashreplace")
 
 
-def _dies_with_its_starter() -> tuple[str, ...]:
-    """A test that is killed leaves no Asterisk behind, where util-linux has ``setpriv``."""
+def dies_with_its_starter() -> tuple[str, ...]:
+    """A test or a lab that is killed leaves no process behind, where util-linux has ``setpriv``."""
     found = shutil.which("setpriv")
     return (found, "--pdeathsig", "TERM") if found else ()
 

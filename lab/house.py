@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import secrets
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -31,11 +31,14 @@ from lab.asterisk_root import AsteriskBinary, asterisk_binary
 from lab.olt import SimulatedOlt
 from lab.people import people, write_csv
 from lab.plan import Plan, house_toml, settings_toml
+from lab.service import ROOT, Service
 from lab.sip import Behaviour, Call, CallerId, Phone, SipAgent, Tone
 from lab.wiretap import Wiretap
 
 Say = Callable[[str], None]
-ROOT = Path(__file__).parents[1]
+SUPERVISOR = "supervisor"
+SECRETS = ("CALLCENTER_AMI__EVENTS_SECRET", "CALLCENTER_AMI__COMMANDS_SECRET", "CALLCENTER_IVR__TOKEN")
+_SIGN_IN = re.compile(r"^sign-in (\S+) +password (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,99 +90,6 @@ class Ports:
                     ) from exc
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What opens the doors of this lab; made anew with each fresh folder."""
-
-    events_secret: str
-    commands_secret: str
-    ivr_token: str
-    supervisor_password: str
-    agent_password: str
-    api_token: str = ""
-
-    @classmethod
-    def made(cls) -> Access:
-        return cls(*(secrets.token_urlsafe(18) for _ in range(5)))
-
-
-class Service:
-    """``callcenter serve`` as a process of its own, so that it can be killed as a crash would kill it."""
-
-    def __init__(self, settings_file: Path, environment: dict[str, str], output: Path, health_url: str) -> None:
-        self._file = settings_file
-        self._environment = environment
-        self._output = output
-        self._health_url = health_url
-        self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process is not None and self._process.returncode is None else None
-
-    async def start(self, *, ready: bool = True, timeout: float = 30.0) -> None:
-        """Starts it; with ``ready`` returns when every part of it is well."""
-        with self._output.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "callcenter", "serve"),
-                env=self._environment,
-                cwd=ROOT,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        if ready:
-            await self.ready(timeout)
-
-    async def ready(self, timeout: float = 30.0) -> None:
-        """Returns when ``/healthz`` is well; raises ``Unavailable`` with what it says and the end of its log."""
-        said = "nothing yet"
-        try:
-            async with asyncio.timeout(timeout), aiohttp.ClientSession() as http:
-                while True:
-                    if self.pid is None:
-                        raise Unavailable("service", f"it ended\n{self.tail()}")
-                    try:
-                        async with http.get(self._health_url) as reply:
-                            said = await reply.text()
-                            if reply.status == 200:
-                                return
-                    except aiohttp.ClientError as exc:
-                        said = str(exc)
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise Unavailable("service", f"not well within {timeout:g} s: {said}\n{self.tail()}") from None
-
-    async def kill9(self) -> None:
-        """Ends it as a crash or a power cut would."""
-        await self._end(signal.SIGKILL)
-
-    async def stop(self) -> None:
-        await self._end(signal.SIGTERM)
-
-    async def _end(self, how: signal.Signals) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(how)
-            try:
-                async with asyncio.timeout(10):
-                    await self._process.wait()
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
-
-    def freeze(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
-
-    def tail(self, length: int = 4_000) -> str:
-        return self._output.read_text("utf-8", "backslashreplace")[-length:] if self._output.exists() else ""
-
-
 @dataclass
 class House:
     """A running lab. Use as an async context; ``plan`` says how large and whose."""
@@ -205,7 +115,10 @@ class House:
     def __post_init__(self) -> None:
         self.folder = self.folder.absolute()
         self._stack = AsyncExitStack()
-        self.access = Access.made()
+        self.secrets = {name: secrets.token_urlsafe(18) for name in SECRETS}
+        self.passwords: dict[str, str] = {}
+        """Of the sign-ins, by login."""
+        self.api_token = ""
         self.phones: dict[str, Phone] = {}
         self.olts: dict[str, SimulatedOlt] = {}
 
@@ -218,11 +131,13 @@ class House:
         self.folders.make()
         await self._open_phones()
         await self._open_olts()
-        self.wire = await self._stack.enter_async_context(Wiretap(self.ports.pbx_ami, self.ports.ami))
+        fresh = not (self.keep and self._read_access())
         self._write_settings()
         await self._open_database()
-        await self._furnish()
+        await self._furnish(fresh=fresh)
+        self._write_access()
         await self._open_asterisk()
+        self.wire = await self._stack.enter_async_context(Wiretap(self.ports.pbx_ami, self.ports.ami))
         self.service = Service(self.settings_file, self.environment, self.folder / "service.log", f"{self.url}/healthz")
         self.say("starting the service")
         await self.service.start()
@@ -249,14 +164,26 @@ class House:
             settings_toml(self.folder, self.folders, self.binary, lambda name: getattr(self.ports, name)), "utf-8"
         )
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CALLCENTER_")}
-        self.secrets = {
-            "CALLCENTER_AMI__EVENTS_SECRET": self.access.events_secret,
-            "CALLCENTER_AMI__COMMANDS_SECRET": self.access.commands_secret,
-            "CALLCENTER_IVR__TOKEN": self.access.ivr_token,
-        }
         self.environment = {
             **clean, **self.secrets, "CALLCENTER_CONFIG": str(self.settings_file), "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
+
+    @property
+    def _access_file(self) -> Path:
+        return self.folder / "access.json"
+
+    def _read_access(self) -> bool:
+        """A kept house keeps its secrets and passwords; False when there is none to keep."""
+        if not self._access_file.exists():
+            return False
+        kept = json.loads(self._access_file.read_text("utf-8"))
+        self.secrets, self.passwords, self.api_token = kept["secrets"], kept["passwords"], kept["token"]
+        return True
+
+    def _write_access(self) -> None:
+        kept = {"secrets": self.secrets, "passwords": self.passwords, "token": self.api_token}
+        self._access_file.touch(0o600)
+        self._access_file.write_text(json.dumps(kept), "utf-8")
 
     @property
     def settings(self) -> Settings:
@@ -268,37 +195,51 @@ class House:
         await asyncio.to_thread(self.postgres.start)
         self._stack.callback(self.postgres.stop)
         await migrate(self.postgres.owner_url)
+        self.environment |= {
+            "CALLCENTER_DATABASE__URL": self.postgres.url,
+            "CALLCENTER_DATABASE__OWNER_URL": self.postgres.owner_url,
+        }
         self.db = Database(self.postgres.url, pool_size=4)
         self._stack.push_async_callback(self.db.close)
 
-    async def _furnish(self) -> None:
+    async def _furnish(self, *, fresh: bool) -> None:
         """Puts the providers, people and agents in, with the product's own commands."""
         self.say(f"furnishing: {len(self.plan.providers)} providers, {self.plan.subscribers} subscribers each")
         house = self.folder / "house.toml"
         ports = {name: olt.port for name, olt in self.olts.items()}
         contacts = {extension: phone.uri for extension, phone in self.phones.items()}
         house.write_text(house_toml(self.plan, ports, contacts, self.trunk_uri), "utf-8")
-        await self.callcenter("import", str(house))
-        for number, provider in enumerate(self.plan.providers):
-            onus = self.plan.onus_of(provider.slug)
-            file = self.folder / f"{provider.slug}.csv"
-            write_csv(file, people(number, self.plan.subscribers, self.plan.olt_of(provider.slug), onus))
-            await self.callcenter("subscriber", "import", provider.slug, str(file))
+        self.passwords |= dict(_SIGN_IN.findall(await self.callcenter("import", str(house))))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.callcenter("asterisk", "render", "--install"))
+            if fresh:
+                for number, provider in enumerate(self.plan.providers):
+                    group.create_task(self._add_subscribers(number, provider.slug))
+                group.create_task(self._add_supervisor())
+                group.create_task(self._add_token())
+
+    async def _add_subscribers(self, number: int, slug: str) -> None:
+        file = self.folder / f"{slug}.csv"
+        write_csv(file, people(number, self.plan.subscribers, self.plan.olt_of(slug), self.plan.onus_of(slug)))
+        await self.callcenter("subscriber", "import", slug, str(file))
+
+    async def _add_supervisor(self) -> None:
+        password = self.passwords[SUPERVISOR] = secrets.token_urlsafe(18)
         await self.callcenter(
-            "user", "add", "supervisor", "--name", "Ірина", "--role", "supervisor", "--password-stdin",
-            stdin=self.access.supervisor_password,
-        )  # fmt: skip
-        for extension, name in self.plan.agents:
-            await self.callcenter(
-                "user", "add", f"agent{extension}", "--name", name, "--role", "agent", "--agent", extension,
-                "--password-stdin", stdin=self.access.agent_password,
-            )  # fmt: skip
-        made = json.loads(await self.callcenter("token", "add", "lab", "--role", "supervisor", "--json"))
-        self.api_token = str(made["token"])
+            "user", "add", SUPERVISOR, "--name", "Ірина", "--role", "supervisor", "--password-stdin", stdin=password
+        )
+
+    async def _add_token(self) -> None:
+        self.api_token = await self.new_token("lab")
+
+    async def new_token(self, name: str, *slugs: str) -> str:
+        """An API token of a supervisor of these providers; of all if none is named."""
+        only = [word for slug in slugs for word in ("--provider", slug)]
+        made = json.loads(await self.callcenter("token", "add", name, "--role", "supervisor", *only, "--json"))
+        return str(made["token"])
 
     async def _open_asterisk(self) -> None:
-        self.say("rendering and starting Asterisk")
-        await self.callcenter("asterisk", "render", "--install")
+        self.say("starting Asterisk")
         self.asterisk = Asterisk(
             self.binary, self.folders.etc / "asterisk.conf", output=self.folder / "asterisk-output.log"
         )
@@ -359,23 +300,26 @@ class House:
             "LAB_SIP_FROM": "127.0.0.2",
             "LAB_AMI": f"127.0.0.1:{self.ports.ami}",
             "LAB_AMI_EVENTS_USER": "callcenter-events",
-            "LAB_AMI_EVENTS_SECRET": self.access.events_secret,
+            "LAB_AMI_EVENTS_SECRET": self.secrets[SECRETS[0]],
             "LAB_AMI_COMMANDS_USER": "callcenter-commands",
-            "LAB_AMI_COMMANDS_SECRET": self.access.commands_secret,
+            "LAB_AMI_COMMANDS_SECRET": self.secrets[SECRETS[1]],
             "LAB_DIDS": ",".join(did for provider in self.plan.providers for did in provider.dids),
+            "LAB_PROVIDERS": ",".join(f"{each.brand}={'/'.join(each.dids)}" for each in self.plan.providers),
             "LAB_CALLER": "0670000000",
             "LAB_CEL": str(self.settings.asterisk.journal),
             "LAB_QUEUE_LOG": str(self.settings.asterisk.queue_log),
             "LAB_DATABASE_URL": self.postgres.url,
             "LAB_DATABASE_ADMIN_URL": self.postgres.superuser_url.replace("/postgres?", "/callcenter?"),
             "LAB_API_TOKEN": self.api_token,
-            "LAB_SUPERVISOR": "supervisor",
-            "LAB_SUPERVISOR_PASSWORD": self.access.supervisor_password,
+            "LAB_SUPERVISOR": SUPERVISOR,
+            "LAB_SUPERVISOR_PASSWORD": self.passwords[SUPERVISOR],
             "LAB_AGENT": f"agent{self.plan.extensions[0]}",
-            "LAB_AGENT_PASSWORD": self.access.agent_password,
+            "LAB_AGENT_PASSWORD": self.passwords[f"agent{self.plan.extensions[0]}"],
+            "LAB_PASSWORDS": " ".join(f"{login}:{password}" for login, password in self.passwords.items()),
             "LAB_AGENT_EXTENSIONS": ",".join(self.plan.extensions),
             "LAB_CONFIG": str(self.settings_file),
+            "LAB_CALLCENTER": f"{sys.executable} -m callcenter",
             "LAB_ASTERISK_PID": str(self.asterisk.pid or ""),
             "LAB_SERVICE_PID": str(self.service.pid or ""),
-            **{name: value for name, value in self.secrets.items()},
+            **{name: value for name, value in self.environment.items() if name.startswith("CALLCENTER_")},
         }

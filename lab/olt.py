@@ -262,7 +262,7 @@ def obey(olts: dict[str, SimulatedOlt], line: str) -> str:
                 olt.power_loss(onu)
             case "power-back", [onu]:
                 olt.power_back(onu)
-            case "set-level", [onu, level]:
+            case "set-level" | "level", [onu, level]:
                 olt.set_level(onu, float(level))
             case "fault", [fault]:
                 olt.fault = None if fault == "none" else Fault(fault)

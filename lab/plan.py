@@ -168,6 +168,7 @@ community = "public"
 [[agent]]
 extension = "{extension}"
 name = "{name}"
+login = "agent{extension}"
 contact = "{contacts[extension]}"
 """)
     lines.append(f"""\

@@ -129,6 +129,12 @@ class Phone:
                 pass
             return call
 
+    def forget(self) -> None:
+        """As if it had never been rung: what rang and was not taken is dropped."""
+        self.rung = 0
+        while not self._not_taken.empty():
+            self._not_taken.get_nowait()
+
     async def dial(self, uri: str, *, headers: Iterable[tuple[str, str]] = ()) -> Call:
         """Calls from this phone, with its password if Asterisk asks."""
         return await self._agent.dial(
