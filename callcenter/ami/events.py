@@ -195,10 +195,15 @@ class UserEvent:
 
 @dataclass(frozen=True, slots=True)
 class Tainted:
-    """An event of a kind that we know, without what it must have."""
+    """An event of a kind that we know, without what it must have.
+
+    ``cut``: what is missing stands behind the caller's own words, as when those words held line breaks. What follows
+    such an event, up to its torn rest, may be of the caller's making too.
+    """
 
     name: str
     why: str
+    cut: bool = False
 
 
 AmiEvent: TypeAlias = (
@@ -248,7 +253,8 @@ def parse(event: Event) -> AmiEvent | Tainted | None:
     try:
         return reader(event)
     except KeyError as missing:
-        return Tainted(event.name, f"no {missing.args[0]}")
+        header = str(missing.args[0])
+        return Tainted(event.name, f"no {header}", cut=header.endswith("Uniqueid"))
     except ValueError as wrong:
         return Tainted(event.name, str(wrong))
 

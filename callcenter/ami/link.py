@@ -23,7 +23,7 @@ from callcenter.ami.events import (
     parse,
 )
 from callcenter.ami.facts import LiveFact
-from callcenter.ami.frames import Event
+from callcenter.ami.frames import Event, Torn
 from callcenter.ami.health import LinkHealth
 from callcenter.ami.live import LiveView
 from callcenter.ami.session import AmiAddress, Pace, Session
@@ -34,6 +34,9 @@ from callcenter.words import Clock
 
 log = logging.getLogger(__name__)
 
+DOUBTED = 8
+"""Events that are not believed behind one that was cut, unless its torn rest comes before: a caller's number and name
+have no room for more."""
 LIST_DEADLINE = 20.0
 """Seconds for a list of the picture: thousands of channels may be in it."""
 
@@ -58,6 +61,7 @@ class LiveLink:
     ) -> None:
         self.view = LiveView()
         self.tainted = 0
+        self._doubt = 0
         self.asterisk_started = ""
         """When Asterisk started, in its own local time; another text than before means that it was restarted."""
         self._publish = publish
@@ -105,13 +109,22 @@ class LiveLink:
             return
         if isinstance(meaning, Tainted):
             self.tainted += 1
+            self._doubt = DOUBTED if meaning.cut else self._doubt
             self._session.want_resync(f"{meaning.name}: {meaning.why}")
+            return
+        if self._doubt:
+            self._doubt -= 1
             return
         if isinstance(meaning, FullyBooted | Reload):
             self._session.want_resync(event.name)
         for fact in self.view.apply(meaning):
             self._publish(fact)
         self._watch(meaning)
+
+    def torn(self, frame: Torn) -> None:
+        """The rest of what was cut: what comes next is Asterisk's own again."""
+        self._doubt = 0
+        self._session.want_resync(f"a torn frame: {frame.why}")
 
     def outdated(self, event: Event) -> None:
         """The picture holds what this event told, unless it is of the kind that no picture holds."""

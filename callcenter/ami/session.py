@@ -67,7 +67,7 @@ class Pace:
     first_retry: float = 0.5
     longest_retry: float = 5.0
     refused_retry: float = 30.0
-    resync_gap: float = 2.0
+    resync_gap: float = 0.5
 
 
 def retry_delay(pace: Pace, failures: int, *, refused: bool, chance: float) -> float:
@@ -91,6 +91,9 @@ class Listener(Protocol):
 
     def receive(self, event: Event) -> None:
         """One event, in order."""
+
+    def torn(self, frame: Torn) -> None:
+        """A frame that Asterisk cannot have meant, in its place among the events."""
 
     def outdated(self, event: Event) -> None:
         """An event that came before the picture was read, and is therefore part of it already."""
@@ -165,7 +168,7 @@ class Session:
         return len(self._pending)
 
     def want_resync(self, why: str) -> None:
-        """The picture may be wrong: it is read again soon, over the same link, and at most every two seconds."""
+        """The picture may be wrong: it is read again soon, over the same link, and at most twice a second."""
         if not self._resync_wanted:
             self._resync_wanted = why
 
@@ -310,7 +313,7 @@ class Session:
         if self._listener is None:
             return
         if isinstance(frame, Torn):
-            self.want_resync(f"a torn frame: {frame.why}")
+            self._listener.torn(frame)
         else:
             self._listener.receive(frame)
 

@@ -68,11 +68,11 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         if self.fault:
             return
         queue = self.queue
-        before = len(queue)
         for frame in self.reader.feed(data):
             if isinstance(frame, Event):
                 if "ActionID" not in frame.headers or not self._answer(frame):
                     queue.append(frame)
+                    self.queued += 1
             elif isinstance(frame, Response):
                 if not self._answer(frame):
                     self.unasked += 1
@@ -80,7 +80,7 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
                 self.torn += 1
                 self.kept_torn.append(frame)
                 queue.append(frame)
-        self.queued += len(queue) - before
+                self.queued += 1
         if self.reader.overlong:
             self._give_up("a frame longer than any of Asterisk's")
         elif len(queue) > self._queue_limit:
