@@ -9,8 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.desk.api import Ask, Gives, Id, Limit, Nothing, Route, Takes, not_found
-from callcenter.desk.guard import must_supervise
-from callcenter.desk.pages import PAGES, PORTS, visible_providers, zone_of
+from callcenter.desk.guard import Handler, is_api, must_supervise
+from callcenter.desk.pages import ALARMS_OPEN, PAGES, PORTS, VISITOR, visible_providers, zone_of
 from callcenter.desk.sessions import Visitor
 from callcenter.store.alarms import clear_alarm, open_alarms
 
@@ -141,6 +141,17 @@ async def resolve_on_page(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther("/alarms")
 
 
+@web.middleware
+async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A supervisor sees on every page that there are alarms."""
+    visitor: Visitor | None = request.get(VISITOR)
+    if visitor is not None and visitor.role == "supervisor" and visitor.user is not None and not is_api(request):
+        async with request.app[PORTS].db.scoped(visitor.scope) as conn:
+            request[ALARMS_OPEN] = int((await conn.execute(_HOW_MANY)).scalar_one())
+    return await handler(request)
+
+
+_HOW_MANY = text("SELECT count(*) FROM alarm WHERE cleared_at IS NULL")
 _ALARM = text("SELECT kind, subject FROM alarm WHERE id = :id AND cleared_at IS NULL")
 _SET_ASIDE = text(
     "SELECT id, source, path, position, raw, reason, seen_at FROM journal_set_aside "

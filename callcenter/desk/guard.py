@@ -59,10 +59,13 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers[hdrs.SERVER] = "callcenter"
 
 
-def cookie_name(request: web.Request) -> str:
+def session_cookie(public_url: str) -> str:
     """Under https the name itself makes browsers refuse a cookie that another host or a plain page has set."""
-    secure = request.app[PORTS].web.public_url.startswith("https:")
-    return "__Host-callcenter" if secure else "callcenter"
+    return "__Host-callcenter" if public_url.startswith("https:") else "callcenter"
+
+
+def cookie_name(request: web.Request) -> str:
+    return session_cookie(request.app[PORTS].web.public_url)
 
 
 def address_of(request: web.Request) -> str:

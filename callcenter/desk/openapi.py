@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from callcenter.desk.api import PREFIX, AnyRoute
+from callcenter.desk.guard import session_cookie
 
 _REF = "#/components/schemas/{model}"
 ABOUT = (
@@ -50,7 +51,7 @@ def document(routes: Sequence[AnyRoute], public_url: str) -> dict[str, Any]:
     paths |= _by_hand()
     for route in routes:  # inputs are spelled out in place
         schemas.pop(route.takes.__name__, None)
-    return {
+    made = {
         "openapi": "3.1.0",
         "info": {"title": "callcenter", "version": _version(), "description": ABOUT, "license": _LICENCE},
         "servers": [{"url": public_url.rstrip("/")}],
@@ -60,10 +61,21 @@ def document(routes: Sequence[AnyRoute], public_url: str) -> dict[str, Any]:
             "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "callcenter"},
+                "session": {"type": "apiKey", "in": "cookie", "name": session_cookie(public_url)},
             },
         },
     }
+    named: dict[str, Any] = _renamed(made)
+    return named
+
+
+def _renamed(part: Any) -> Any:
+    """In the document ``CallGiven`` is plainly a ``Call``."""
+    if isinstance(part, dict):
+        return {name.removesuffix("Given"): _renamed(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_renamed(value) for value in part]
+    return part.removesuffix("Given") if isinstance(part, str) else part
 
 
 def _version() -> str:

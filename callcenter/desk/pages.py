@@ -25,6 +25,8 @@ PORTS = web.AppKey("ports", DeskPorts)
 SESSIONS = web.AppKey("sessions", Sessions)
 VISITOR = web.RequestKey("visitor", Visitor)
 """Set on a request whose sender is known."""
+ALARMS_OPEN = web.RequestKey("alarms_open", int)
+"""How many alarms a supervisor's page tells of in its bar."""
 
 
 class Pages:
@@ -50,6 +52,7 @@ class Pages:
             "path": request.path if request.method == "GET" else "/",
             "now": ports.clock(),
             "languages": LANGUAGES,
+            "alarms_open": request.get(ALARMS_OPEN, 0),
             "brands_version": brands_version(visible_providers(ports.book(), visitor)),
         }
         body = self.fragment(language, template, **(known | values))

@@ -51,7 +51,7 @@ def make_app(ports: DeskPorts, routes: Iterable[web.AbstractRouteDef] = ()) -> w
     """The whole web; ``routes`` are the agent's live page, which ``app.py`` builds with its screens."""
     app = web.Application(
         client_max_size=LARGEST_BODY,
-        middlewares=(health.counted, guard.errors, guard.known_visitor, guard.no_forgery),
+        middlewares=(health.counted, guard.errors, guard.known_visitor, guard.no_forgery, alarms.told),
     )
     app[PORTS] = ports
     app[SESSIONS] = Sessions(ports.db, ports.clock, ports.web.session_hours)
