@@ -62,8 +62,10 @@ def resample(samples: Samples, rate: int) -> Samples:
     return result
 
 
-def _kernels(rate: int, reach: int, cutoff: float) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], int, int]:
-    """The filter for each place a sample can have between two of the source, and the way: ``step / phases`` a sample."""
+def _kernels(
+    rate: int, reach: int, cutoff: float
+) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], int, int]:
+    """The filter for each place a sample can have between two of the source; ``step / phases`` a sample is the way."""
     common = math.gcd(rate, RATE)
     step, phases = rate // common, RATE // common
     distance = np.arange(-reach + 1, reach + 1)[None, :] - (np.arange(phases) / phases)[:, None]

@@ -52,7 +52,7 @@ def _settings(settings: Settings) -> Iterator[str]:
     yield from _refused("asterisk.sip_bind", safe.bind, at.sip_bind)
     yield from _refused("asterisk.ami_bind", safe.address, at.ami_bind)
     yield from _refused("ivr.host", safe.host, settings.ivr.host)
-    yield from _refused("ivr.token", safe.secret, settings.ivr.token)
+    yield from _refused("ivr.token", safe.token, settings.ivr.token)
     for user in ("events", "commands"):
         yield from _refused(f"ami.{user}_user", safe.word, getattr(settings.ami, f"{user}_user"))
         yield from _refused(f"ami.{user}_secret", safe.secret, getattr(settings.ami, f"{user}_secret"))

@@ -77,6 +77,10 @@ def prompts_folder(settings: Settings) -> Path:
     return settings.asterisk.var_dir / "sounds" / "callcenter"
 
 
+def music_folder(settings: Settings) -> Path:
+    return settings.asterisk.var_dir / "sounds" / "callcenter-music"
+
+
 @dataclass(frozen=True, slots=True)
 class DialledDid:
     """A DID and every other way a trunk may write it that routing reads as the same DID."""
@@ -150,7 +154,7 @@ def _values(book: Book, settings: Settings, version: PbxVersion, folder: Path) -
         "queues": book.queues,
         "queue_codes": [QueueCode(q.name, slugs[q.provider], f"{QUEUE_CODE}{q.id}") for q in book.queues],
         "outbound": outbound_ways(book, settings, folder),
-        "music": folder.parent / "callcenter-music",
+        "music": music_folder(settings),
         "ring_s": TRANSFER_RING_S,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -42,8 +43,9 @@ async def asked(
 async def answer(
     client: Client, caller: str = "0631234567", did: str = VOLIA_DID, token: str = TOKEN
 ) -> tuple[int, str]:
-    query = {"token": token, "call": "pbx1-1.2", "did": did, "caller": caller}
-    async with client.get(PATH, params=query) as response:
+    proof = "Basic " + base64.b64encode(f"asterisk:{token}".encode()).decode()
+    query = {"call": "pbx1-1.2", "did": did, "caller": caller}
+    async with client.get(PATH, params=query, headers={"Authorization": proof}) as response:
         return response.status, await response.text()
 
 
@@ -111,6 +113,12 @@ async def test_an_anonymous_caller_is_looked_up_nowhere() -> None:
 async def test_only_asterisk_is_answered(token: str) -> None:
     async with asked() as client:
         assert await answer(client, token=token) == (403, "")
+
+
+@pytest.mark.parametrize("header", ["", "Basic", "Basic ###", "Bearer ivr-token-0123", "Basic bm9jb2xvbg=="])
+async def test_a_request_without_proper_proof_is_refused(header: str) -> None:
+    async with asked() as client, client.get(PATH, headers={"Authorization": header} if header else {}) as response:
+        assert response.status == 403
 
 
 @pytest.mark.parametrize("did", ["", "+380449999999", "'; DROP TABLE did; --", "\x00", "+" * 900])

@@ -1,0 +1,425 @@
+"""The rendered configuration in a real Asterisk: what the dialplan does with a call, by itself, without our service."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from callcenter.ami.commands import Commands
+from callcenter.ami.session import AmiAddress
+from callcenter.config import Settings
+from callcenter.ivr.prompts import make_music, make_prompts
+from callcenter.ivr.question import QuestionPorts, make_app
+from callcenter.pbx.install import Installed, install
+from callcenter.pbx.render import music_folder, prompts_folder, render
+from callcenter.pbx.version import PbxVersion
+from callcenter.routing.book import Book
+from callcenter.routing.hours import WeekHours
+from callcenter.words import Did, Language, ProviderId
+from lab.asterisk import Asterisk, AsteriskFolders
+from lab.asterisk_root import asterisk_binary
+from lab.rtp import level
+from lab.sip import CONTROLLED, Call, CallerId, Credentials, Phone, SipAgent, Tone
+from tests.pbx_house import COMMANDS_SECRET, NIGHT, VOLIA, VOLIA_DID, a_book, a_queue, settings_for
+
+pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+
+DID = VOLIA_DID.lstrip("+")
+NIGHT_DID = "380441230002"
+SUBSCRIBER = "380631112233"
+NOISE = (
+    "func_curl.c",
+    "Could not create dialog",
+    "Failed to create outgoing session",
+    "CallerID Name",
+    "transfer attempt blocked",
+)
+"""What Asterisk rightly complains about when a test does it on purpose."""
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Pbx:
+    """One Asterisk that knows nothing but what was rendered for it, its phones and its callers."""
+
+    settings: Settings
+    asterisk: Asterisk
+    phones: SipAgent
+    callers: SipAgent
+    book: Book
+    ringable: dict[str, Phone] = field(default_factory=dict)
+
+    @property
+    def at(self) -> str:
+        return self.settings.asterisk.sip_bind
+
+    def phone(self, extension: str) -> Phone:
+        if extension in self.ringable:
+            return self.ringable[extension]
+        phone = self.ringable[extension] = self.phones.phone(f"agent-{extension}", CONTROLLED, tone=Tone(880))
+        phone.credentials = Credentials(f"agent-{extension}", f"secret-{extension}-x")
+        return phone
+
+    async def dial(self, dialled: str = DID, caller: CallerId | None = None) -> Call:
+        return await self.callers.dial(f"sip:{dialled}@{self.at}", caller or CallerId(SUBSCRIBER), tone=Tone(440))
+
+    def rows(self) -> list[list[str]]:
+        text = self.settings.asterisk.journal.read_text("utf-8")
+        return [[unquote(column) for column in line.split("|")] for line in text.splitlines()]
+
+    async def row(self, wanted: Callable[[list[str]], bool], within: float = 5.0) -> list[str]:
+        async with asyncio.timeout(within):
+            while True:
+                if found := [row for row in self.rows() if wanted(row)]:
+                    return found[-1]
+                await asyncio.sleep(0.05)
+
+    def complaints(self) -> list[str]:
+        log = (self.settings.asterisk.log_dir / "messages").read_bytes().decode("utf-8", "backslashreplace")
+        said = [line for line in log.splitlines() if "WARNING[" in line or "ERROR[" in line]
+        return [line for line in said if not any(noise in line for noise in NOISE)]
+
+    async def render(self, book: Book) -> Installed:
+        """Renders and installs over the real AMI, as ``callcenter asterisk render --install`` does."""
+        at = self.settings.asterisk
+        address = AmiAddress("127.0.0.1", at.ami_port, self.settings.ami.commands_user, COMMANDS_SECRET)
+        commands = Commands(address, clock=lambda: datetime.now(UTC))
+        files = render(book, self.settings, PbxVersion.parse(at.version))
+        async with asyncio.TaskGroup() as group:
+            link = group.create_task(commands.run())
+            while not commands.health.is_live:
+                await asyncio.sleep(0.02)
+            done = await install(files, at, commands.reload)
+            link.cancel()
+        return done
+
+
+@asynccontextmanager
+async def a_pbx(max_calls: int = 50, two_files: bool = False) -> AsyncIterator[Pbx]:
+    binary = asterisk_binary()
+    with tempfile.TemporaryDirectory(prefix="ccp", ignore_cleanup_errors=True) as folder:
+        root = Path(folder)
+        folders = AsteriskFolders.under(root)
+        folders.make()
+        settings = settings_for(
+            root,
+            version=binary.version,
+            data_dir=binary.datadir,
+            module_dir=binary.moddir,
+            max_calls=max_calls,
+            system_name="pbx1",
+            sip_bind=f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}",
+            ami_port=free_port(socket.SOCK_STREAM),
+            ivr_port=free_port(socket.SOCK_STREAM),
+        )
+        async with await SipAgent.open("127.0.0.1") as phones, await SipAgent.open("127.0.0.2") as callers:
+            book = a_book(phones=f"127.0.0.1:{phones.port}", uplink=f"127.0.0.2:{callers.port}")
+            first, second = book.providers
+            closed = replace(second, hours=WeekHours.parse({"mon": []}))
+            quick = tuple(replace(queue, ring_s=3, timeout_s=6) for queue in book.queues)
+            book = replace(book, providers=(first, closed), queues=quick)
+            make_prompts(book.providers, prompts_folder(settings))
+            make_music(music_folder(settings))
+            files = render(book, settings, PbxVersion.parse(binary.version))
+            if two_files:
+                old = render(book, settings, PbxVersion.parse("20.10.0"))
+                files = {**files, "extensions.conf": old["extensions.conf"]}
+            await install(files, settings.asterisk, None)
+            async with Asterisk(binary, folders.etc / "asterisk.conf", output=root / "output") as asterisk:
+                yield Pbx(settings, asterisk, phones, callers, book)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pbx() -> AsyncIterator[Pbx]:
+    async with a_pbx() as pbx:
+        yield pbx
+        assert pbx.complaints() == []
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def quiet(pbx: Pbx) -> AsyncIterator[None]:
+    for extension in ("101", "102"):
+        pbx.phone(extension).forget()
+    yield
+    await pbx.callers.hang_up_all()
+    await pbx.phones.hang_up_all()
+
+
+async def first_to_ring(pbx: Pbx, *extensions: str) -> Call:
+    """The queue chooses; whoever rings first."""
+    phones = [pbx.phone(extension) for extension in extensions]
+    async with asyncio.timeout(15):
+        while True:
+            for phone in phones:
+                if ringing := [call for call in phone.calls if not call.is_ended]:
+                    return ringing[-1]
+            await asyncio.sleep(0.02)
+
+
+async def test_it_boots_without_a_complaint_marks_its_boot_and_keeps_its_journal(pbx: Pbx) -> None:
+    assert pbx.complaints() == []
+    assert (await pbx.asterisk.rx("cel show status")).startswith("CEL Logging: Enabled")
+    boot = await pbx.row(lambda row: row[0] == "CC_BOOT")
+    assert len(boot) == 12
+
+
+async def test_with_our_service_down_or_mute_the_caller_still_reaches_an_agent(pbx: Pbx) -> None:
+    async def waits() -> float:
+        call = await pbx.dial()
+        await call.answered()
+        mine = (await pbx.row(lambda row: row[0] == "CHAN_START" and row[4] == DID))[7]
+        ringing = await first_to_ring(pbx, "101", "102")
+        asked = await pbx.row(lambda row: row[7] == mine and "question" in row[8])
+        queued = await pbx.row(lambda row: row[7] == mine and '"queue"' in row[8])
+        call.hangup()
+        await ringing.ended()
+        return float(queued[1]) - float(asked[1])
+
+    assert await waits() < 0.2
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", pbx.settings.ivr.port)
+    async with server:
+        assert 0.9 < await waits() < 1.3
+
+
+async def test_the_answer_of_our_service_sets_place_and_language(pbx: Pbx) -> None:
+    async def owed(provider: ProviderId, number: str) -> bool:
+        return (provider, number) == (VOLIA, f"+{SUBSCRIBER}")
+
+    async def english(provider: ProviderId, number: str) -> Language | None:
+        return "en"
+
+    runner = web.AppRunner(make_app(QuestionPorts(pbx.book.provider_of, owed, english), pbx.settings.ivr.token))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", pbx.settings.ivr.port).start()
+        call = await pbx.dial()
+        await call.answered()
+        await first_to_ring(pbx, "101", "102")
+        channels = (await pbx.asterisk.rx("core show channels concise")).splitlines()
+        trunk = next(line.split("!")[0] for line in channels if line.startswith("PJSIP/trunk-"))
+        said = await pbx.asterisk.rx(f"core show channel {trunk}")
+        assert "QUEUE_PRIO=5" in said
+        assert "CALL_LANGUAGE=en" in said
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("answer", ['<html>"]) x</html>', "5|uk\n6|en", "999|uk", "5|uk);System(x", "5|de", "x" * 9000])
+async def test_an_answer_that_makes_no_sense_changes_nothing(pbx: Pbx, answer: str) -> None:
+    async def say(_request: web.Request) -> web.Response:
+        return web.Response(text=answer)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", say)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", pbx.settings.ivr.port).start()
+        call = await pbx.dial()
+        await call.answered()
+        await first_to_ring(pbx, "101", "102")
+        channels = (await pbx.asterisk.rx("core show channels concise")).splitlines()
+        trunk = next(line.split("!")[0] for line in channels if line.startswith("PJSIP/trunk-"))
+        said = await pbx.asterisk.rx(f"core show channel {trunk}")
+        assert "QUEUE_PRIO" not in said
+        assert "CALL_LANGUAGE=uk" in said
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    "dialled",
+    ["380449999999", "%24%7BSHELL(touch%20/tmp/x)%7D", "380441230001,1,x", "../../x", "s", "112", "volia-support"],
+)
+async def test_a_number_nobody_has_ends_with_its_name(pbx: Pbx, dialled: str) -> None:
+    call = await pbx.dial(dialled)
+    assert (await call.ended()).status == 404
+    end = await pbx.row(lambda row: row[0] == "CC_END" and row[4] == unquote(dialled))
+    assert '"unknown_did"' in end[8]
+
+
+async def test_a_hostile_caller_cannot_leave_their_line_in_the_journal(pbx: Pbx, tmp_path: Path) -> None:
+    trap = tmp_path / "was-here"
+    for number, name in (
+        ("%24%7BSHELL(id)%7D", f"${{SHELL(touch {trap})}}"),
+        ("%27%20OR%201=1--%0d%0aX%7c%22%2c%29", "a|b|c\tCHAN_START|1"),
+        ("500&PJSIP/x", f'";System(touch {trap})'),
+        ("9" * 300, "Ж" * 200),
+    ):
+        call = await pbx.dial(DID, CallerId(number, name))
+        await call.answered()
+        call.hangup()
+        await call.ended()
+    assert all(len(row) == 12 for row in pbx.rows())
+    assert "ivr-token" not in (pbx.settings.asterisk.log_dir / "messages").read_text("utf-8", "replace")
+    assert not trap.exists()
+    assert len(list(pbx.settings.asterisk.monitor_dir.glob("*"))) == len(
+        list(pbx.settings.asterisk.monitor_dir.glob("pbx1-*.raw"))
+    )
+
+
+async def test_a_subscriber_sent_to_an_absent_agent_comes_back_to_their_queue(pbx: Pbx) -> None:
+    call = await pbx.dial()
+    await call.answered()
+    ringing = await first_to_ring(pbx, "101", "102")
+    ringing.answer()
+    await asyncio.sleep(0.3)
+    assert await ringing.blind_transfer(f"sip:103@{pbx.at}") == 200
+    again = await first_to_ring(pbx, "101", "102")
+    assert again is not ringing
+    assert not call.is_ended
+
+
+async def test_phones_cannot_dial_out_and_callers_cannot_transfer(pbx: Pbx) -> None:
+    phone = pbx.phone("101")
+    for dialled in ("0501234567", "380631112233", "boot", "s"):
+        assert (await (await phone.dial(f"sip:{dialled}@{pbx.at}")).ended()).status == 404
+    call = await pbx.dial()
+    await call.answered()
+    assert await call.blind_transfer(f"sip:101@{pbx.at}", timeout=5) == 603
+    stranger = await pbx.phones.dial(f"sip:101@{pbx.at}", CallerId("nobody"))
+    assert (await stranger.ended()).status == 401
+
+
+async def test_an_agents_call_back_is_recorded_with_the_subscriber_on_the_left(pbx: Pbx) -> None:
+    subscriber = pbx.callers.phone(SUBSCRIBER, CONTROLLED, tone=Tone(440))
+    await _originate(pbx, SUBSCRIBER, "volia")
+    agent = await first_to_ring(pbx, "101")
+    agent.answer()
+    ringing = await subscriber.rings()
+    assert ringing.caller_number == VOLIA_DID
+    ringing.answer()
+    await asyncio.sleep(3.5)
+    ringing.hangup()
+    await agent.ended()
+    out = await pbx.row(lambda row: row[0] == "CC_OUT")
+    assert '"17~volia~+380631112233"' in out[8]
+    kept = await pbx.row(lambda row: row[0] == "CC_RECORDING" and row[7] == out[7])
+    left, right = _stereo(pbx.settings.asterisk.monitor_dir / f"{kept[7]}.raw")
+    assert level(left, 440) > 0.5 > level(left, 880)
+    assert level(right, 880) > 0.5 > level(right, 440)
+
+
+@pytest.mark.parametrize(("provider", "number"), [("evil", SUBSCRIBER), ("volia", "19005551234"), ("", SUBSCRIBER)])
+async def test_a_call_back_to_elsewhere_or_for_nobody_is_not_dialled(pbx: Pbx, provider: str, number: str) -> None:
+    await _originate(pbx, number, provider)
+    agent = await first_to_ring(pbx, "101")
+    agent.answer()
+    assert (await agent.ended()).cause == 21
+
+
+async def test_a_change_is_read_by_the_running_asterisk_while_people_talk(pbx: Pbx) -> None:
+    call = await pbx.dial()
+    await call.answered()
+    (await first_to_ring(pbx, "101", "102")).answer()
+    third = Did("+380441230003")
+    new_queue = a_queue(7, NIGHT, "night-sales", "102")
+    first, second = pbx.book.providers
+    opened = replace(second, hours=WeekHours())
+    book = replace(
+        pbx.book, dids={**pbx.book.dids, third: NIGHT}, queues=(*pbx.book.queues, new_queue), providers=(first, opened)
+    )
+    done = await pbx.render(book)
+    assert set(done.changed) == {"extensions.conf", "queues.conf"}
+    assert done.reloaded == ("app_queue.so", "pbx_config.so")
+    assert "night-sales" in await pbx.asterisk.rx("queue show")
+    other = await pbx.dial("0441230003")
+    await other.answered()
+    assert not call.is_ended
+    await pbx.render(pbx.book)
+    assert "night-sales has 0 calls" not in await pbx.asterisk.rx("queue show")
+    assert (await (await pbx.dial("0441230003")).ended()).status == 404
+
+
+async def test_killed_and_started_again_it_marks_the_boundary(pbx: Pbx) -> None:
+    call = await pbx.dial()
+    await call.answered()
+    start = await pbx.row(lambda row: row[0] == "CHAN_START" and row[4] == DID)
+    await pbx.asterisk.kill9()
+    await pbx.asterisk.start()
+    await pbx.row(lambda row: row[0] == "CC_BOOT" and float(row[1]) > float(start[1]))
+    boots = [number for number, row in enumerate(pbx.rows()) if row[0] == "CC_BOOT"]
+    mine = [number for number, row in enumerate(pbx.rows()) if row[7] == start[7]]
+    assert boots[-1] > max(mine)
+    assert not [row for row in pbx.rows() if row[7] == start[7] and row[0] == "HANGUP"]
+
+
+async def test_calls_beyond_the_pbxs_limit_are_refused_and_in_the_journal() -> None:
+    async with a_pbx(max_calls=2) as small:
+        calls = [await small.dial() for _ in range(2)]
+        for call in calls:
+            await call.answered()
+        third = await small.dial(caller=CallerId("380509998877"))
+        assert (await third.ended()).status == 503
+        gone = await small.row(lambda row: row[0] == "HANGUP" and row[2] == "380509998877")
+        assert '"hangupcause":42' in gone[8]
+
+
+async def test_an_older_asterisks_way_to_record_keeps_both_voices_in_two_files() -> None:
+    async with a_pbx(two_files=True) as old:
+        call = await old.dial()
+        await call.answered()
+        ringing = await first_to_ring(old, "101", "102")
+        ringing.answer()
+        await asyncio.sleep(2)
+        call.hangup()
+        await ringing.ended()
+        kept = await old.row(lambda row: row[0] == "CC_RECORDING")
+        folder = old.settings.asterisk.monitor_dir
+        caller, agent = (_mono(folder / f"{kept[7]}-{side}.raw") for side in ("caller", "agent"))
+        assert level(caller, 440) > 0.5 > level(caller, 880)
+        assert level(agent, 880) > 0.5 > level(agent, 440)
+
+
+async def _originate(pbx: Pbx, number: str, provider: str) -> None:
+    at = pbx.settings.asterisk
+    address = AmiAddress("127.0.0.1", at.ami_port, pbx.settings.ami.commands_user, COMMANDS_SECRET)
+    commands = Commands(address, clock=lambda: datetime.now(UTC))
+    async with asyncio.TaskGroup() as group:
+        link = group.create_task(commands.run())
+        while not commands.health.is_live:
+            await asyncio.sleep(0.02)
+        await commands.originate(
+            "PJSIP/agent-101",
+            context="outbound",
+            exten=number,
+            caller_id=number,
+            variables={"CALLBACK": "17", "PROVIDER": provider, "DIALFROM": VOLIA_DID},
+            ring_for=timedelta(seconds=20),
+        )
+        link.cancel()
+
+
+def _mono(path: Path) -> list[int]:
+    """The last second: the notice that the call is recorded is played before the talk."""
+    raw = path.read_bytes()
+    samples = [each[0] for each in struct.iter_unpack("<h", raw[: len(raw) // 2 * 2])]
+    return samples[-8000:]
+
+
+def _stereo(path: Path) -> tuple[list[int], list[int]]:
+    raw = path.read_bytes()
+    pairs = list(struct.iter_unpack("<hh", raw[: len(raw) // 4 * 4]))[-8000:]
+    return [left for left, _ in pairs], [right for _, right in pairs]
