@@ -98,6 +98,7 @@ class LiveLink:
         if self.asterisk_started and started != self.asterisk_started:
             log.warning("Asterisk was restarted: %s, before %s", started, self.asterisk_started)
         self.asterisk_started = started
+        self._doubt = 0
         for fact in self.view.resync(snapshot):
             self._publish(fact)
         return channels.events_before
