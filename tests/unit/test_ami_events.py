@@ -47,7 +47,9 @@ def test_without_timestampevents_a_channel_is_as_old_as_its_uniqueid() -> None:
 @pytest.mark.parametrize("header", ["Uniqueid", "Linkedid", "Channel", "Exten", "CallerIDNum", "ChannelState"])
 def test_an_event_without_what_it_must_have_is_tainted(header: str) -> None:
     lines = [line for line in CHANNEL.split("\r\n") if not line.startswith(f"{header}:")]
-    assert meant("\r\n".join(["Event: Newchannel", *lines])) == Tainted("Newchannel", f"no {header}", header == "Uniqueid")
+    assert meant("\r\n".join(["Event: Newchannel", *lines])) == Tainted(
+        "Newchannel", f"no {header}", header == "Uniqueid"
+    )
 
 
 @pytest.mark.parametrize("uniqueid", ["", "x", "1795380188", "pbx1-1795380188.", "1.1 ", "١.١", "-1.1", "1.1\x01"])
