@@ -11,7 +11,8 @@ from lab.standing import Site, down, holder, read_env, up, where_to_look
 CONTROLLED = """\
 to a running lab:
   phone 101 never | answer SECONDS | busy | hangup-after SECONDS
-  olt NAME cut PON | splice PON | power-loss ONU | power-back ONU | level ONU DBM | fault NAME|none | delay SECONDS | list
+  olt NAME cut PON | splice PON | power-loss ONU | power-back ONU | level ONU DBM
+  olt NAME fault NAME|none | delay SECONDS | list
   call DID NUMBER|anonymous [SECONDS]
   service | asterisk | postgres  start | stop | kill | freeze | thaw
   ami cut | mend

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import secrets
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -31,6 +30,7 @@ from lab.asterisk_root import AsteriskBinary, asterisk_binary
 from lab.olt import SimulatedOlt
 from lab.people import people, write_csv
 from lab.plan import Plan, house_toml, settings_toml
+from lab.ports import Ports
 from lab.service import ROOT, Service
 from lab.sip import Behaviour, Call, CallerId, Phone, SipAgent, Tone
 from lab.wiretap import Wiretap
@@ -39,55 +39,6 @@ Say = Callable[[str], None]
 SUPERVISOR = "supervisor"
 SECRETS = ("CALLCENTER_AMI__EVENTS_SECRET", "CALLCENTER_AMI__COMMANDS_SECRET", "CALLCENTER_IVR__TOKEN")
 _SIGN_IN = re.compile(r"^sign-in (\S+) +password (\S+)$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where each part listens on 127.0.0.1."""
-
-    sip: int
-    pbx_ami: int
-    """Asterisk's own; the service is given ``ami``, a wire to it that can be cut."""
-    ami: int
-    ivr: int
-    web: int
-
-    @classmethod
-    def fixed(cls) -> Ports:
-        """The ports `make lab` tells the world."""
-        return cls(sip=5160, pbx_ami=15039, ami=15038, ivr=18089, web=18080)
-
-    @classmethod
-    def free(cls) -> Ports:
-        """Any that nobody has now: a test beside a running lab disturbs neither."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.bind(("127.0.0.1", 0))
-            tcp = [socket.socket() for _ in range(4)]
-            try:
-                for each in tcp:
-                    each.bind(("127.0.0.1", 0))
-                return cls(udp.getsockname()[1], *(int(each.getsockname()[1]) for each in tcp))
-            finally:
-                for each in tcp:
-                    each.close()
-
-    def check_free(self) -> None:
-        """Raises ``Unavailable`` naming the port that somebody else has."""
-        for name, port, kind in (
-            ("SIP", self.sip, socket.SOCK_DGRAM),
-            ("AMI", self.pbx_ami, socket.SOCK_STREAM),
-            ("the wire to AMI", self.ami, socket.SOCK_STREAM),
-            ("IVR", self.ivr, socket.SOCK_STREAM),
-            ("web", self.web, socket.SOCK_STREAM),
-        ):
-            with socket.socket(socket.AF_INET, kind) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError as exc:
-                    raise Unavailable(
-                        "lab", f"{name} port {port} is taken: stop what uses it (`make lab-stop`?) and try again"
-                    ) from exc
 
 
 @dataclass
@@ -123,7 +74,6 @@ class House:
         self.olts: dict[str, SimulatedOlt] = {}
 
     async def _start(self) -> None:
-        self.ports.check_free()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
         self.binary: AsteriskBinary = asterisk_binary(ROOT / "var" / "asterisk-root", say=self.say)

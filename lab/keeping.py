@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from callcenter.errors import CallCenterError, Unavailable
+from callcenter.errors import CallCenterError
+from callcenter.store.embedded import Embedded
 from lab.control import Control
-from lab.house import House, Ports, Say
+from lab.house import House, Say
 from lab.plan import Plan
+from lab.ports import Ports
 from lab.sip import Tone
 from lab.standing import AlreadyRuns, Site, tenure, write_env
 
@@ -45,10 +47,11 @@ async def standing(
     site: Site, plan: Plan, ports: Ports, *, keep: bool = False, say: Say = print
 ) -> AsyncIterator[House]:
     """A house at its site while the block runs: found by ``lab.env`` and the control socket, its parts kept alive."""
-    await asyncio.to_thread(end_leftovers, site.folder)
+    if await asyncio.to_thread(end_leftovers, site.folder):
+        await _until(lambda: not ports.taken(), _LEFTOVERS_END)
     if not keep:
         shutil.rmtree(site.folder, ignore_errors=True)
-    await _until_free(ports)
+    ports = ports.instead(say)
     async with House(site.folder, plan, ports, say=lambda line: say(f"  {line}"), keep=keep) as house:
         control = Control(house)
         async with control.listening(site.control), asyncio.TaskGroup() as tasks:
@@ -61,18 +64,10 @@ async def standing(
                 site.env.unlink(missing_ok=True)
 
 
-async def _until_free(ports: Ports) -> None:
-    """A killed lab's parts need a moment to end."""
+async def _until(true: Callable[[], bool], seconds: float) -> None:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + _LEFTOVERS_END
-    while True:
-        try:
-            ports.check_free()
-        except Unavailable:
-            if loop.time() > deadline:
-                raise
-        else:
-            return
+    deadline = loop.time() + seconds
+    while not true() and loop.time() < deadline:
         await asyncio.sleep(_LOOKED_AT)
 
 
@@ -100,15 +95,15 @@ async def _keep_alive(house: House, control: Control, site: Site, say: Say) -> N
             write_env(site.env, written)
 
 
-def end_leftovers(folder: Path) -> None:
-    """A lab that was killed leaves its PostgreSQL: all else ends with it."""
-    if (folder / "postgres" / "postmaster.pid").exists():
-        from callcenter.store.embedded import Embedded  # imported where it is needed: its package is slow to load
-
-        left = Embedded(folder / "postgres")
-        with contextlib.suppress(OSError, RuntimeError):
-            left.start()
-            left.stop()
+def end_leftovers(folder: Path) -> bool:
+    """A lab that was killed leaves its PostgreSQL: all else ends with it. Says whether there was one."""
+    if not (folder / "postgres" / "postmaster.pid").exists():
+        return False
+    left = Embedded(folder / "postgres")
+    with contextlib.suppress(OSError, RuntimeError):
+        left.start()
+        left.stop()
+    return True
 
 
 def until_stopped(work: Callable[[], Awaitable[None]]) -> int:
