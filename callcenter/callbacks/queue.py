@@ -236,7 +236,7 @@ _ATTEMPT = text(
     INSERT INTO callback_attempt (call_id, callback_id, provider_id, agent, at, answered, talked_s)
     SELECT :call, id, provider_id, :agent, :at, :answered, :talked_s FROM callback
     WHERE provider_id = :provider AND number = :number
-        AND (id = CAST(:callback AS bigint) OR (closed_at IS NULL AND NOT EXISTS (
+        AND (id = CAST(:callback AS bigint) OR (closed_at IS NULL AND opened_at <= :at AND NOT EXISTS (
             SELECT FROM callback meant WHERE meant.id = CAST(:callback AS bigint)
             AND meant.provider_id = :provider AND meant.number = :number)))
     ON CONFLICT (call_id) DO UPDATE

@@ -83,6 +83,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._looked_at: tuple[_File, Position] | None = None
 
     def read(self, place: Position | None, limit: int, most_lines: int | None = None) -> Chunk:
         """The lines after ``place``, at most some ``limit`` bytes of them, of one file at a time.
@@ -108,9 +109,10 @@ class Journal:
     def _read(self, place: Position | None, limit: int, most_lines: int | None) -> Chunk:
         current = _file(self.path)
         if place is not None and current is not None and current.inode == place.inode:
-            if current.size == place.position:
+            if self._looked_at == (current, place):
                 return Chunk(str(self.path), (), None, 0)
             if current.holds(place):
+                self._looked_at = (current, place) if current.size == place.position else None
                 return self._lines(current, place.position, [], limit, most_lines)
         files = [file for file in self._files() if file.size]
         if not files:

@@ -48,7 +48,7 @@ class CallRecord:
     """Seconds from the queue, or from the arrival when it never came so far, to the human or the end."""
     talked_s: float
     agents: tuple[str, ...]
-    """Extensions that talked, in order."""
+    """Extensions that talked, in order; of a call back, the agent who placed it."""
     rang: tuple[str, ...]
     """Extensions whose phone rang for this call, in order."""
     transfers: int

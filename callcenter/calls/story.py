@@ -216,8 +216,9 @@ class _Scene:
     def _note(self, leg: Leg, row: Row) -> None:
         value = row.extra.get("extra", "")
         tale = self._tales.get(leg.id)
-        if tale is None and row.event == OUT and _AGENT.fullmatch(leg.name):
-            tale = self._tales[leg.id] = Tale(leg, "out", "", "", "")
+        agent = _AGENT.fullmatch(leg.name) if row.event == OUT else None
+        if tale is None and agent is not None:
+            tale = self._tales[leg.id] = Tale(leg, "out", "", "", "", agents={agent[1]: None})
             tale.placed_for(value)
         if tale is None:
             return

@@ -191,7 +191,7 @@ class Witness:
         async with self._database.scoped(Scope.all()) as connection:
             known = await tables.known_calls(connection, [sighting.call for sighting in due])
             if all(known.get(sighting.call) for sighting in due):
-                self._forget(due)
+                self._forget(due, known)
                 return
             await tables.lock_position(connection, SOURCE)  # the ledger does not write them at this moment
             known = await tables.known_calls(connection, [sighting.call for sighting in due])
@@ -203,17 +203,26 @@ class Witness:
                 detail = f"call {sighting.call}, seen by {sighting.source} at {sighting.seen_at:%F %T} UTC: {what}"
                 log.error("witness: %s", detail)
                 await raise_alarm(connection, "journal_gap", sighting.call, at=self._clock(), detail=detail)
-        self._forget(due)
+        self._forget(due, known)
         self._found += len(missing) + len(endless)
         for sighting in endless:
             self._ledger.presume_ended(sighting.call, sighting.over_at or self._clock())
         if entries:
             self._committed(entries)
 
-    def _forget(self, judged: list[Sighting]) -> None:
-        """Unless more was seen meanwhile, such as the end of a call that had only left its queue."""
+    def _forget(self, judged: list[Sighting], known: dict[UniqueId, bool]) -> None:
+        """What is judged is done with, but a call that the live link follows and that has only left its queue."""
         for sighting in judged:
-            if self._seen.get(sighting.call) is sighting:
+            if self._seen.get(sighting.call) is not sighting:
+                continue  # more was seen meanwhile
+            if (
+                sighting.source == "ami"
+                and sighting.over_at
+                and not sighting.surely_over
+                and known.get(sighting.call) is False
+            ):
+                self._seen[sighting.call] = replace(sighting, over_at=None, place=None)
+            else:
                 del self._seen[sighting.call]
 
     async def _write(self, connection: AsyncConnection, missing: list[Sighting]) -> list[LedgerEntry]:
