@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 
-from lab.standing import Site, down, holder, read_env, up, where_to_look
+from lab.standing import Site, ask, down, holder, read_env, up, where_to_look
 
 CONTROLLED = """\
 to a running lab:
@@ -60,9 +59,7 @@ def main(arguments: list[str]) -> int:
 
             return show(site)
         case word:
-            from lab.control import ask
-
-            return asyncio.run(ask(site.control, [word, *asked.words]))
+            return ask(site, [word, *asked.words])
 
 
 def _status(site: Site) -> int:
@@ -78,3 +75,6 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # whoever read what we say has seen enough
+        sys.stdout = None
+        sys.exit(141)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -146,20 +145,3 @@ class Control:
             await done
         if verb == "start":
             self.resting.discard(part)
-
-
-async def ask(socket: Path, words: list[str]) -> int:
-    """Says one line to the running lab and shows what it answers; 1 unless that ends with ``ok``."""
-    try:
-        reader, writer = await asyncio.open_unix_connection(socket)
-    except (FileNotFoundError, ConnectionRefusedError):
-        print("no lab runs here: start it with `make lab`", file=sys.stderr)
-        return 1
-    writer.write(shlex.join(words).encode() + b"\n")
-    last = ""
-    while line := (await reader.readline()).decode("utf-8", "backslashreplace"):
-        last = line.strip()
-        if last != "ok":
-            print(last, file=sys.stderr if last.startswith("error") else sys.stdout, flush=True)
-    writer.close()
-    return 0 if last == "ok" else 1

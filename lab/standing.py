@@ -10,6 +10,7 @@ import fcntl
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -166,6 +167,23 @@ def down(site: Site) -> int:
     site.env.unlink(missing_ok=True)
     print("the lab is stopped")
     return 0
+
+
+def ask(site: Site, words: list[str]) -> int:
+    """Says one line to the running lab and shows what it answers; 1 unless that ends with ``ok``."""
+    with socket.socket(socket.AF_UNIX) as line:
+        try:
+            line.connect(str(site.control))
+        except (FileNotFoundError, ConnectionRefusedError):
+            print("no lab runs here: start it with `make lab`", file=sys.stderr)
+            return 1
+        line.sendall(shlex.join(words).encode() + b"\n")
+        last = ""
+        with line.makefile("r", encoding="utf-8", errors="backslashreplace") as said:
+            for last in map(str.rstrip, said):
+                if last != "ok":
+                    print(last, file=sys.stderr if last.startswith("error") else sys.stdout, flush=True)
+    return 0 if last == "ok" else 1
 
 
 def where_to_look(facts: Mapping[str, str]) -> str:
