@@ -73,7 +73,7 @@ def _line(words: list[str], number: str, linked: dict[str, str]) -> str:
 
 def nth_call(number_of_call: int, at: float, table: str, *, number: str, agents_own: bool = False) -> bytes:
     """The story of one of many calls: channels and bridges of its own, ``at`` seconds after the beginning."""
-    linked = {"anna": "anna"} if agents_own else None
+    linked = {"anna": "anna", "caller": "anna"} if agents_own else None
     text = journal(table, number=number, linked=linked).decode("ascii")
     text = re.sub(
         r"pbx1-1795000000\.(\d+)", lambda found: f"pbx1-1795000000.{number_of_call * 100 + int(found[1])}", text
