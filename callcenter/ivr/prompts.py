@@ -6,7 +6,6 @@ The sentences are here, in both languages; where the files lie is the dialplan's
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
@@ -14,8 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
-
-import soundfile
 
 from callcenter.errors import Misconfigured
 from callcenter.ivr import sound
@@ -132,10 +129,9 @@ def espeak(text: str, language: Language) -> tuple[sound.Samples, int]:
             timeout=30,
             check=True,
         )
-        samples, rate = soundfile.read(io.BytesIO(done.stdout), dtype="float64")
-    except (OSError, subprocess.SubprocessError, RuntimeError) as exc:
+    except (OSError, subprocess.SubprocessError) as exc:
         raise Misconfigured(f"espeak-ng could not speak it: {exc}") from exc
-    return samples, int(rate)
+    return sound.decode(done.stdout, "what espeak-ng said")
 
 
 def _make(path: Path, recorded: Path | None, text: str, language: Language, speak: Speak) -> MadePrompt:

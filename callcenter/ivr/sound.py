@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import wave
 from pathlib import Path
@@ -26,16 +27,24 @@ Samples: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float64]]"
 
 
 def read(path: Path) -> tuple[Samples, int]:
-    """Any recording a studio delivers (WAV, FLAC, Ogg, MP3), mixed to mono, and its rate in Hz.
+    """Any recording a studio delivers, as ``decode``; raises ``Misconfigured`` naming the file."""
+    try:
+        return decode(path.read_bytes(), str(path))
+    except OSError as exc:
+        raise Misconfigured(f"{path}: cannot be read: {exc}") from exc
 
-    Raises ``Misconfigured`` naming the file when it is no recording or is empty.
+
+def decode(recording: bytes, name: str) -> tuple[Samples, int]:
+    """WAV, FLAC, Ogg or MP3, mixed to mono, and its rate in Hz.
+
+    Raises ``Misconfigured`` with the name when it is no recording or an empty one.
     """
     try:
-        samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
-    except (RuntimeError, OSError, ValueError) as exc:
-        raise Misconfigured(f"{path}: not a recording that can be read: {exc}") from exc
+        samples, rate = soundfile.read(io.BytesIO(recording), dtype="float64", always_2d=True)
+    except (RuntimeError, ValueError) as exc:
+        raise Misconfigured(f"{name}: not a recording that can be read: {exc}") from exc
     if not len(samples):
-        raise Misconfigured(f"{path}: the recording is empty")
+        raise Misconfigured(f"{name}: the recording is empty")
     return np.asarray(samples.mean(axis=1), dtype=np.float64), int(rate)
 
 
