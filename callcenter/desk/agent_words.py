@@ -1,0 +1,67 @@
+"""How the agent's page puts a line into words: verdicts, norms and spans in the reader's language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from babel.dates import format_date
+
+from callcenter.desk.languages import Catalogue
+from callcenter.diag.verdict import Evidence, LineVerdict
+from callcenter.words import Missing
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWords:
+    """Sentences of the catalogue, filled with what was read."""
+
+    fmt: Catalogue
+
+    def say(self, verdict: LineVerdict) -> str:
+        """What is wrong, in one sentence."""
+        return self._filled(verdict.say, verdict)
+
+    def advise(self, verdict: LineVerdict) -> str:
+        """What the agent does next."""
+        return self._filled(verdict.advise, verdict)
+
+    def missing(self, missing: Missing) -> str:
+        """Why there is no value, and of what."""
+        return self.fmt.text(missing.reason, about=missing.about)
+
+    def dbm(self, value: float) -> str:
+        return self.fmt.number(value, 1).replace("-", "−")
+
+    def norm(self, evidence: Evidence) -> str:
+        """``норма −25…−8``: where this level should be, in dBm."""
+        low, high = (None if end is None else f"{end:g}".replace("-", "−") for end in evidence.norm)
+        if low is not None and high is not None:
+            return self.fmt.text("agent.norm_between", low=low, high=high)
+        return self.fmt.text("agent.norm_from", low=low) if low is not None else ""
+
+    def speed(self, mbps: int) -> str:
+        if mbps >= 1000:
+            return self.fmt.text("agent.gbps", n=self.fmt.number(mbps / 1000, 0 if mbps % 1000 == 0 else 1))
+        return self.fmt.text("agent.mbps", n=mbps)
+
+    def span(self, seconds: float) -> str:
+        """``8 хв``, ``2 год 11 хв``, ``3 дні``."""
+        minutes = int(seconds // 60)
+        if minutes >= 24 * 60:
+            return self.fmt.count("time.days", minutes // (24 * 60))
+        if minutes >= 60:
+            return self.fmt.text("time.hours_minutes", hours=minutes // 60, minutes=minutes % 60)
+        return self.fmt.text("time.minutes", minutes=minutes)
+
+    def distance(self, metres: int) -> str:
+        if metres >= 1000:
+            return self.fmt.text("agent.km", n=self.fmt.number(metres / 1000, 1))
+        return self.fmt.text("agent.m", n=metres)
+
+    def day(self, day: date) -> str:
+        return format_date(day, "d MMM", locale=self.fmt.locale)
+
+    def _filled(self, key: str, verdict: LineVerdict) -> str:
+        args = {name: self.dbm(value) if isinstance(value, float) else value for name, value in verdict.args.items()}
+        return self.fmt.text(key, **{"about": "", **args, "word": args.get("word") or "–"})

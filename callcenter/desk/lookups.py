@@ -1,0 +1,75 @@
+"""What a card asks for while its call is on the way: the questions, and who answers them in this house."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from callcenter.callbacks.queue import Callback, open_callback_for
+from callcenter.desk.call_rows import CallFilter, CallRow, list_calls
+from callcenter.desk.callback_rows import CallbackRow, list_open
+from callcenter.diag.line import LineReader, LineReading
+from callcenter.diag.olts import Olt, olt_by_id
+from callcenter.store import Database, Scope
+from callcenter.subscribers.directory import Subscriber, find_by_number
+from callcenter.words import Missing, ProviderId
+
+PAST_CALLS = 12
+OPEN_CALLBACKS = 30
+OWN_CALLS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """Each may take its time or raise ``Unavailable``: no card waits for it."""
+
+    subscribers: Callable[[ProviderId, str], Awaitable[Sequence[Subscriber]]]
+    last_known: Callable[[Subscriber], Awaitable[LineReading]]
+    read_line: Callable[[Subscriber], Awaitable[LineReading]]
+    history: Callable[[ProviderId, str], Awaitable[Sequence[CallRow]]]
+    callback: Callable[[ProviderId, str], Awaitable[Callback | None]]
+    open_callbacks: Callable[[Scope], Awaitable[Sequence[CallbackRow]]]
+    """The oldest promises of these providers."""
+    own_calls: Callable[[Scope, str], Awaitable[Sequence[CallRow]]]
+    """The agent's newest calls, by extension."""
+
+
+def lookups_of(db: Database, reader: LineReader) -> Lookups:
+    """The house's own: every question is asked in the scope of the one provider it is about."""
+
+    async def subscribers(provider: ProviderId, number: str) -> Sequence[Subscriber]:
+        async with db.scoped(Scope.only([provider])) as conn:
+            return await find_by_number(conn, provider, number)
+
+    async def olt_of(subscriber: Subscriber) -> Olt | Missing:
+        if subscriber.olt is None or subscriber.onu is None:
+            return Missing("card.no_onu")
+        async with db.scoped(Scope.only([subscriber.provider])) as conn:
+            found = await olt_by_id(conn, subscriber.olt)
+        return found or Missing("card.no_onu")
+
+    async def last_known(subscriber: Subscriber) -> LineReading:
+        olt = await olt_of(subscriber)
+        return olt if isinstance(olt, Missing) else await reader.last_known(olt, subscriber.onu or "")
+
+    async def read_line(subscriber: Subscriber) -> LineReading:
+        olt = await olt_of(subscriber)
+        return olt if isinstance(olt, Missing) else await reader.read(olt, subscriber.onu or "")
+
+    async def history(provider: ProviderId, number: str) -> Sequence[CallRow]:
+        async with db.scoped(Scope.only([provider])) as conn:
+            return await list_calls(conn, CallFilter(provider=provider, number=number), None, PAST_CALLS)
+
+    async def callback(provider: ProviderId, number: str) -> Callback | None:
+        async with db.scoped(Scope.only([provider])) as conn:
+            return await open_callback_for(conn, provider, number)
+
+    async def open_callbacks(scope: Scope) -> Sequence[CallbackRow]:
+        async with db.scoped(scope) as conn:
+            return await list_open(conn, None, None, OPEN_CALLBACKS)
+
+    async def own_calls(scope: Scope, extension: str) -> Sequence[CallRow]:
+        async with db.scoped(scope) as conn:
+            return await list_calls(conn, CallFilter(agent=extension), None, OWN_CALLS)
+
+    return Lookups(subscribers, last_known, read_line, history, callback, open_callbacks, own_calls)

@@ -1,0 +1,188 @@
+"""The quiet parts of the agent's page: state and queues on top, promised callbacks and own calls on the left.
+
+They are read beside the card's way and never on it: a few times a second at most, and drawn only where they differ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias, TypeVar
+
+from callcenter.desk.call_rows import CallRow
+from callcenter.desk.callback_rows import CallbackRow
+from callcenter.desk.lookups import Lookups
+from callcenter.desk.ports import AgentNow, QueueNow, Snapshot
+from callcenter.desk.screen import Region, Screen
+from callcenter.errors import CallCenterError
+from callcenter.routing.book import Book
+from callcenter.store import Scope
+from callcenter.words import Clock, Known, Maybe, Missing, Pending
+
+log = logging.getLogger(__name__)
+
+PICTURE_AT_MOST_EVERY = 0.25
+"""Seconds between two looks at the present picture; the first waits too, so that a card goes out before it."""
+LISTS_AT_MOST_EVERY = 0.5
+AT_LEAST_EVERY = 15.0
+"""Seconds after which everything is looked at again, for promises become overdue without any event."""
+
+LIST_LIMIT = 5.0
+
+T = TypeVar("T")
+Listed: TypeAlias = Maybe[tuple[T, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What stands on top of one agent's page."""
+
+    state: str
+    reason: str
+    since: datetime | None
+    waiting: int = 0
+    longest_since: datetime | None = None
+    callbacks: int = 0
+    overdue: int = 0
+
+
+NOTHING_KNOWN = Status("offline", "", None)
+
+
+def status_of(agent: AgentNow | None, queues: Iterable[QueueNow], owed: Sequence[CallbackRow], now: datetime) -> Status:
+    """The agent's state with how many callers wait in their queues, the longest since when, and what is owed."""
+    mine = list(queues)
+    return Status(
+        state="offline" if agent is None else agent.state,
+        reason="" if agent is None else agent.reason,
+        since=None if agent is None else agent.since,
+        waiting=sum(queue.waiting for queue in mine),
+        longest_since=min((queue.longest_since for queue in mine if queue.longest_since), default=None),
+        callbacks=len(owed),
+        overdue=sum(row.callable and row.due_at < now for row in owed),
+    )
+
+
+class Rail:
+    """Keeps what the quiet parts show, for every open page."""
+
+    def __init__(
+        self,
+        lookups: Lookups,
+        live: Callable[[], Snapshot],
+        book: Callable[[], Book],
+        clock: Clock,
+        screens: Callable[[], Iterable[Screen]],
+    ) -> None:
+        self._lookups = lookups
+        self._live = live
+        self._book = book
+        self._clock = clock
+        self._screens = screens
+        self._picture_stale = asyncio.Event()
+        self._lists_stale = asyncio.Event()
+        self._owed: dict[Scope, Listed[CallbackRow]] = {}
+        self._calls: dict[tuple[Scope, str], Listed[CallRow]] = {}
+        self._status: dict[Screen, Status] = {}
+
+    def status(self, screen: Screen) -> Status:
+        """As it was when last looked at."""
+        return self._status.get(screen, NOTHING_KNOWN)
+
+    def owed(self, screen: Screen) -> Listed[CallbackRow]:
+        """The oldest promises of the providers this page may see."""
+        return self._owed.get(screen.scope, Pending())
+
+    def calls(self, screen: Screen) -> Listed[CallRow]:
+        """The agent's own newest calls."""
+        return self._calls.get((screen.scope, screen.extension), Pending())
+
+    def stir(self) -> None:
+        """Something happened on the phones."""
+        self._picture_stale.set()
+
+    def lists_changed(self) -> None:
+        """The ledger or the callbacks changed."""
+        self._lists_stale.set()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_picture())
+            group.create_task(self._keep_lists())
+
+    async def _keep_picture(self) -> None:
+        while True:
+            await _soon(self._picture_stale, AT_LEAST_EVERY)
+            await asyncio.sleep(PICTURE_AT_MOST_EVERY)
+            self._picture_stale.clear()
+            self._look()
+
+    async def _keep_lists(self) -> None:
+        while True:
+            await _soon(self._lists_stale, AT_LEAST_EVERY)
+            self._lists_stale.clear()
+            await self._read()
+            self._look()
+            await asyncio.sleep(LISTS_AT_MOST_EVERY)
+
+    def _look(self) -> None:
+        """Draws the status of those for whom it differs."""
+        screens = list(self._screens())
+        if not screens:
+            self._status.clear()
+            return
+        picture, book, now = self._live(), self._book(), self._clock()
+        agents = {agent.extension: agent for agent in picture.agents}
+        queues = {queue.name: queue for queue in picture.queues}
+        seen: dict[Screen, Status] = {}
+        for screen in screens:
+            mine = [queues[queue.name] for queue in book.queues_of(screen.extension) if queue.name in queues]
+            owed = self._owed.get(screen.scope)
+            rows = owed.value if isinstance(owed, Known) else ()
+            seen[screen] = status_of(agents.get(screen.extension), mine, rows, now)
+            if seen[screen] != self._status.get(screen):
+                screen.note(Region.STATUS)
+        self._status = seen
+
+    async def _read(self) -> None:
+        """Reads the lists of those who look; what cannot be read now stays as it was."""
+        screens = list(self._screens())
+        owed: dict[Scope, Listed[CallbackRow]] = {}
+        calls: dict[tuple[Scope, str], Listed[CallRow]] = {}
+        for scope in {screen.scope for screen in screens}:
+            owed[scope] = await self._list(self._lookups.open_callbacks(scope), self._owed.get(scope))
+        for scope, extension in {(screen.scope, screen.extension) for screen in screens}:
+            before = self._calls.get((scope, extension))
+            calls[scope, extension] = await self._list(self._lookups.own_calls(scope, extension), before)
+        old_owed, self._owed = self._owed, owed
+        old_calls, self._calls = self._calls, calls
+        for screen in self._screens():
+            key = (screen.scope, screen.extension)
+            if _rows(old_owed.get(screen.scope)) != _rows(owed.get(screen.scope)):
+                screen.note(Region.CALLBACKS)
+            if _rows(old_calls.get(key)) != _rows(calls.get(key)):
+                screen.note(Region.CALLS)
+
+    async def _list(self, question: Awaitable[Sequence[T]], before: Listed[T] | None) -> Listed[T]:
+        try:
+            async with asyncio.timeout(LIST_LIMIT):
+                return Known(tuple(await question), self._clock(), "database")
+        except (CallCenterError, TimeoutError) as exc:
+            log.warning("a list of the agents' pages was not read: %s", exc or "no answer in time")
+            return before if isinstance(before, Known) else Missing("card.no_ledger")
+
+
+def _rows(listed: Listed[T] | None) -> object:
+    """What of a list is drawn: not when it was read."""
+    return listed.value if isinstance(listed, Known) else listed
+
+
+async def _soon(event: asyncio.Event, at_latest: float) -> None:
+    """Returns when the event is set, or after this many seconds."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(at_latest):
+            await event.wait()

@@ -1,0 +1,348 @@
+"""Which card stands on which agent's screens: live facts in, regions to be drawn out.
+
+``on_fact`` is called by the live link's pump: it waits for nothing and raises nothing. Look-ups begin when a call
+arrives, in tasks that belong to the call, so that the card is whole by the time a phone rings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar, assert_never
+
+from callcenter.ami.facts import (
+    AgentAnswered,
+    AgentDidNotAnswer,
+    AgentHeld,
+    AgentRang,
+    AgentUnheld,
+    CallArrived,
+    CallEnded,
+    CallerJoinedQueue,
+    CallTransferred,
+    LinkLost,
+    LinkRestored,
+    LiveFact,
+    MemberChanged,
+    PhoneStateChanged,
+    RingEnded,
+)
+from callcenter.calls.entry import LedgerEntry
+from callcenter.desk.card import Card, Seat, Stage, card_on_top
+from callcenter.desk.lookups import Lookups
+from callcenter.desk.ports import Snapshot
+from callcenter.desk.rail import Rail
+from callcenter.desk.screen import Region, Screen
+from callcenter.errors import CallCenterError
+from callcenter.routing.book import Book
+from callcenter.routing.numbers import caller_number
+from callcenter.store import Scope
+from callcenter.words import Clock, Missing, SubscriberId, UniqueId
+
+log = logging.getLogger(__name__)
+
+LOOKUP_LIMIT = 5.0
+"""Seconds after which a card says that a look-up did not answer. (A line's reading has its own, shorter one.)"""
+IDLE_PHONE = {"not_inuse", "unavailable", "invalid", "unknown"}
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call somebody may be shown, and the look-ups that belong to it."""
+
+    card: Card
+    over: bool = False
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Screens:
+    """Everything that agents' pages show of the present; one for the service."""
+
+    def __init__(self, lookups: Lookups, book: Callable[[], Book], live: Callable[[], Snapshot], clock: Clock) -> None:
+        self._lookups = lookups
+        self._book = book
+        self._clock = clock
+        self._calls: dict[UniqueId, _Call] = {}
+        self._seats: dict[str, dict[UniqueId, Seat]] = {}
+        self._screens: dict[str, set[Screen]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self.lost_since: datetime | None = None
+        """Since when the live link is cut, if it is: what is shown is as it was then."""
+        self.rail = Rail(lookups, live, book, clock, self._every_screen)
+
+    # --- what pages ask ---
+
+    @contextmanager
+    def opened(self, extension: str, scope: Scope) -> Iterator[Screen]:
+        """A page of this agent while it is open; it is to be drawn whole first."""
+        screen = Screen(extension, scope)
+        self._screens.setdefault(extension, set()).add(screen)
+        self.rail.stir()
+        self.rail.lists_changed()
+        try:
+            yield screen
+        finally:
+            remaining = self._screens[extension]
+            remaining.discard(screen)
+            if not remaining:
+                del self._screens[extension]
+
+    def shown(self, extension: str) -> tuple[Card, Seat] | None:
+        """The card that stands on this agent's screens."""
+        seats = self._seats.get(extension, {})
+        call = card_on_top(seats.items())
+        return None if call is None else (self._calls[call].card, seats[call])
+
+    def choose(self, extension: str, call: UniqueId, subscriber: SubscriberId | None) -> None:
+        """The agent says which of several subscribers calls (``None`` asks again); their line is read then."""
+        if (held := self._held_by(extension, call)) is None:
+            return
+        before = held.card
+        held.card = before.with_no_choice() if subscriber is None else before.with_choice(subscriber)
+        if held.card is not before:
+            self._card_changed(call)
+            if held.card.subscriber is not None:
+                self._start(held, self._read_line)
+
+    def read_again(self, extension: str, call: UniqueId) -> None:
+        """The agent wants to know how the line is now; what could not be looked up is looked up again too."""
+        if (held := self._held_by(extension, call)) is None or held.tasks:
+            return
+        if isinstance(held.card.subscribers, Missing):
+            self._start(held, self._find_subscribers)
+        elif held.card.subscriber is not None:
+            self._start(held, self._read_line)
+        if isinstance(held.card.history, Missing) or isinstance(held.card.callback, Missing):
+            self._start(held, self._find_past)
+
+    def dismiss(self, extension: str, call: UniqueId) -> None:
+        """The agent has done with a call that is over."""
+        seat = self._seats.get(extension, {}).get(call)
+        if seat is not None and seat.stage is Stage.AFTER_CALL:
+            self._stand_up(extension, call)
+
+    # --- what happens ---
+
+    def on_fact(self, fact: LiveFact) -> None:
+        """One fact of the live link, in order."""
+        try:
+            self._take_in(fact)
+        except Exception:  # one fact must not stop the others: the pump serves every agent
+            log.exception("screens could not take in %s", type(fact).__name__)
+        self.rail.stir()
+
+    def calls_committed(self, entries: Sequence[LedgerEntry]) -> None:
+        """The ledger wrote these calls: lists that show them are read again, and so is a card's own past."""
+        for entry in entries:
+            if (held := self._calls.get(entry.call.id)) is not None and held.over:
+                self._start(held, self._find_past)
+        self.rail.lists_changed()
+
+    def callbacks_changed(self) -> None:
+        """Somebody was added to those who are owed a call, or taken off."""
+        self.rail.lists_changed()
+
+    async def run(self) -> None:
+        """Does the look-ups until it is cancelled; open pages are then told to come back."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for held in self._calls.values():
+                    self._look_up(held)
+                group.create_task(self.rail.run(), name="desk rail")
+        finally:
+            self._group = None
+            for screen in self._every_screen():
+                screen.close()
+
+    def _take_in(self, fact: LiveFact) -> None:
+        match fact:
+            case CallArrived():
+                self._arrived(fact)
+            case AgentRang():
+                self._sit(fact.call, fact.agent, Stage.RINGING)
+            case AgentAnswered():
+                self._sit(fact.call, fact.agent, Stage.TALKING)
+            case AgentDidNotAnswer() | RingEnded():
+                self._ring_ended(fact.call, fact.agent)
+            case AgentHeld() | AgentUnheld():
+                self._hold(fact.call, fact.agent, held=isinstance(fact, AgentHeld))
+            case CallTransferred():
+                for agent, seat in self._seats_at(fact.call):
+                    if seat.stage is Stage.TALKING and agent != fact.to:
+                        self._step_back(agent, fact.call)
+            case PhoneStateChanged():
+                self._phone_changed(fact)
+            case CallEnded():
+                self._ended(fact.call)
+            case LinkLost() | LinkRestored():
+                self.lost_since = fact.since if isinstance(fact, LinkLost) else None
+                for screen in self._every_screen():
+                    screen.note(Region.LINK)
+            case CallerJoinedQueue() | MemberChanged():
+                pass  # the rail shows these
+            case _:
+                assert_never(fact)
+
+    def _arrived(self, fact: CallArrived) -> None:
+        owner = self._book().provider_of(fact.did)
+        if owner is None or fact.call in self._calls:
+            return
+        did, provider = owner
+        number = caller_number(fact.caller_num, self._book().country)
+        held = _Call(Card(fact.call, provider, did, number, fact.caller_name, fact.at))
+        self._calls[fact.call] = held
+        self._look_up(held)
+
+    def _sit(self, call: UniqueId, agent: str, stage: Stage) -> None:
+        if call not in self._calls:
+            return
+        seats = self._seats.setdefault(agent, {})
+        for other, seat in list(seats.items()):
+            if seat.stage is Stage.AFTER_CALL and other != call:
+                self._stand_up(agent, other)
+        if (seat_here := seats.get(call)) is None or seat_here.stage is not stage:
+            self._seats.setdefault(agent, {})[call] = Seat(stage, self._clock())
+            self._seat_changed(agent)
+
+    def _ring_ended(self, call: UniqueId, agent: str) -> None:
+        seat = self._seats.get(agent, {}).get(call)
+        if seat is not None and seat.stage is Stage.RINGING:
+            self._stand_up(agent, call)
+
+    def _hold(self, call: UniqueId, agent: str, *, held: bool) -> None:
+        seat = self._seats.get(agent, {}).get(call)
+        if seat is not None and seat.held is not held:
+            self._seats[agent][call] = replace(seat, held=held)
+            self._seat_changed(agent)
+
+    def _phone_changed(self, fact: PhoneStateChanged) -> None:
+        """An agent whose phone is idle talks with nobody, whatever we were told of the call."""
+        if fact.status in IDLE_PHONE:
+            for call, seat in list(self._seats.get(fact.agent, {}).items()):
+                if seat.stage is Stage.TALKING:
+                    self._step_back(fact.agent, call)
+
+    def _ended(self, call: UniqueId) -> None:
+        """The card closes everywhere but with the agent who talked, and what was still looked for is let be."""
+        held = self._calls.get(call)
+        if held is None:
+            return
+        held.over = True
+        for task in held.tasks:
+            task.cancel()
+        held.card = held.card.at_the_end()
+        for agent, seat in self._seats_at(call):
+            if seat.stage is Stage.RINGING:
+                self._stand_up(agent, call)
+            else:
+                self._step_back(agent, call)
+        self._forget_if_done(call)
+
+    def _step_back(self, agent: str, call: UniqueId) -> None:
+        if self._seats[agent][call].stage is not Stage.AFTER_CALL:
+            self._seats[agent][call] = Seat(Stage.AFTER_CALL, self._clock())
+            self._seat_changed(agent)
+
+    def _stand_up(self, agent: str, call: UniqueId) -> None:
+        seats = self._seats[agent]
+        del seats[call]
+        if not seats:
+            del self._seats[agent]
+        self._seat_changed(agent)
+        self._forget_if_done(call)
+
+    def _forget_if_done(self, call: UniqueId) -> None:
+        held = self._calls.get(call)
+        if held is not None and held.over and not self._seats_at(call):
+            for task in held.tasks:
+                task.cancel()
+            del self._calls[call]
+
+    def _seats_at(self, call: UniqueId) -> list[tuple[str, Seat]]:
+        return [(agent, seats[call]) for agent, seats in self._seats.items() if call in seats]
+
+    def _held_by(self, extension: str, call: UniqueId) -> _Call | None:
+        return self._calls.get(call) if call in self._seats.get(extension, {}) else None
+
+    def _every_screen(self) -> list[Screen]:
+        return [screen for screens in self._screens.values() for screen in screens]
+
+    def _seat_changed(self, agent: str) -> None:
+        for screen in self._screens.get(agent, ()):
+            screen.note(Region.CARD, Region.PAST)
+
+    def _card_changed(self, call: UniqueId) -> None:
+        for agent, _ in self._seats_at(call):
+            self._seat_changed(agent)
+
+    # --- looking up ---
+
+    def _look_up(self, held: _Call) -> None:
+        self._start(held, self._find_subscribers)
+        self._start(held, self._find_past)
+
+    def _start(self, held: _Call, work: Callable[[_Call], Coroutine[None, None, None]]) -> None:
+        if self._group is not None:
+            task = self._group.create_task(work(held), name=f"{work.__name__} {held.card.call}")
+            held.tasks.add(task)
+            task.add_done_callback(held.tasks.discard)
+
+    async def _find_subscribers(self, held: _Call) -> None:
+        card = held.card
+        found = await self._answer(self._lookups.subscribers(card.provider.id, card.caller.number), "card.no_directory")
+        held.card = held.card.with_subscribers(found, self._clock())
+        self._card_changed(card.call)
+        if held.card.subscriber is not None:
+            await self._read_line(held)
+
+    async def _read_line(self, held: _Call) -> None:
+        """The last known levels first, then this moment's; an answer for somebody not chosen any more is dropped."""
+        subscriber = held.card.subscriber
+        if subscriber is None or subscriber.olt is None or subscriber.onu is None:
+            return
+
+        async def last() -> None:
+            found = await self._answer(self._lookups.last_known(subscriber), "card.no_archive")
+            if held.card.chosen == subscriber.id:
+                held.card = held.card.with_last_line(found)
+                self._card_changed(held.card.call)
+
+        async def now() -> None:
+            found = await self._answer(self._lookups.read_line(subscriber), "card.no_reader")
+            if held.card.chosen == subscriber.id:
+                held.card = held.card.with_line(found)
+                self._card_changed(held.card.call)
+
+        held.card = held.card.with_line_awaited()
+        self._card_changed(held.card.call)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(last())
+            both.create_task(now())
+
+    async def _find_past(self, held: _Call) -> None:
+        provider, number = held.card.provider.id, held.card.caller.number
+        if not number:  # hidden numbers are many callers: their calls are nobody's history
+            held.card = held.card.with_history((), self._clock()).with_callback(None, self._clock())
+        else:
+            calls = await self._answer(self._lookups.history(provider, number), "card.no_ledger")
+            found = await self._answer(self._lookups.callback(provider, number), "card.no_ledger")
+            held.card = held.card.with_history(calls, self._clock()).with_callback(found, self._clock())
+        self._card_changed(held.card.call)
+
+    async def _answer(self, question: Awaitable[T], otherwise: str) -> T | Missing:
+        """What was answered, or why there is no answer: a card never waits for one that does not come."""
+        try:
+            async with asyncio.timeout(LOOKUP_LIMIT):
+                return await question
+        except (CallCenterError, TimeoutError) as exc:
+            log.warning("%s: %s", otherwise, exc or "no answer in time")
+        except Exception:  # one look-up must not end the others: the card says that it failed, the log says how
+            log.exception("a look-up failed: %s", otherwise)
+        return Missing(otherwise)

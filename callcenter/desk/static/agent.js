@@ -1,0 +1,214 @@
+// The agent's page: draws the regions the service sends, tells the time on them, and takes the keyboard's orders.
+"use strict";
+
+(() => {
+  const desk = document.querySelector(".desk");
+  const csrf = document.querySelector('meta[name="csrf"]').content;
+  const language = document.documentElement.lang;
+  const icon = document.querySelector('link[rel="icon"]');
+  const cut = document.getElementById("cut");
+  const trouble = document.getElementById("trouble");
+  const say = document.getElementById("say");
+  const regions = new Map([...document.querySelectorAll("[data-region]")].map((place) => [place.dataset.region, place]));
+  const benching = new URLSearchParams(location.search).get("bench") === "1";
+  if (benching) window.__pops = [];
+
+  let socket = null;
+  let seq = 0;
+  let tries = 0;
+  let ahead = 0; // the service's clock minus this computer's, in milliseconds
+  let told = "";
+
+  // --- drawing ---
+
+  function draw(name, html) {
+    const place = regions.get(name);
+    if (!place) return;
+    const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
+    const scrolled = place.scrollTop;
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html; // rendered by our own service, every value escaped; scripts in it never run (CSP)
+    const before = place.querySelector("[data-call]")?.dataset.call;
+    place.replaceChildren(fresh.content);
+    const after = place.querySelector("[data-call]")?.dataset.call;
+    if (name === "card") place.classList.toggle("arriving", Boolean(after) && after !== before);
+    place.scrollTop = scrolled;
+    if (focused) (document.getElementById(focused) || place.querySelector("button, a"))?.focus({ preventScroll: true });
+  }
+
+  function told_card() {
+    const card = document.querySelector(".card[data-call]");
+    const ringing = card?.dataset.stage === "ringing";
+    const title = card && card.dataset.stage !== "after_call" ? `${ringing ? "● " : ""}${card.dataset.title}` : desk.dataset.title;
+    if (document.title !== title) document.title = title;
+    const wanted = ringing ? desk.dataset.iconRinging : desk.dataset.icon;
+    if (icon.getAttribute("href") !== wanted) icon.setAttribute("href", wanted);
+    const words = card ? card.dataset.say : "";
+    if (words !== told) say.textContent = told = words;
+  }
+
+  function stamp() {
+    const card = document.querySelector(".card[data-call]");
+    if (!card) return;
+    const pop = { call: card.dataset.call, stage: card.dataset.stage, complete: card.dataset.complete === "true" };
+    requestAnimationFrame(() => window.__pops.push({ ...pop, at: performance.timeOrigin + performance.now() }));
+  }
+
+  // --- time ---
+
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: "always", style: "short" });
+  const unit = (name) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short" });
+  const minutes = unit("minute"), hours = unit("hour"), days = unit("day");
+
+  function clockface(seconds) {
+    const s = Math.max(0, Math.floor(seconds));
+    const two = (n) => String(n).padStart(2, "0");
+    return s >= 3600 ? `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}` : `${Math.floor(s / 60)}:${two(s % 60)}`;
+  }
+
+  function ago(seconds) {
+    if (seconds < 60) return relative.format(-Math.max(0, Math.round(seconds)), "second");
+    if (seconds < 3600) return relative.format(-Math.floor(seconds / 60), "minute");
+    if (seconds < 48 * 3600) return relative.format(-Math.floor(seconds / 3600), "hour");
+    return relative.format(-Math.floor(seconds / 86400), "day");
+  }
+
+  function left(seconds) {
+    const size = Math.abs(seconds);
+    const span = size < 3600 ? minutes.format(Math.floor(size / 60))
+      : size < 48 * 3600 ? `${hours.format(Math.floor(size / 3600))} ${minutes.format(Math.floor(size / 60) % 60)}`
+        : days.format(Math.floor(size / 86400));
+    return (seconds < 0 ? "−" : "") + span;
+  }
+
+  function tick() {
+    const now = Date.now() + ahead;
+    const put = (place, words) => { if (place.textContent !== words) place.textContent = words; };
+    for (const place of document.querySelectorAll("[data-since]")) put(place, clockface((now - place.dataset.since) / 1000));
+    for (const place of document.querySelectorAll("[data-age]")) put(place, ago((now - place.dataset.age) / 1000));
+    for (const place of document.querySelectorAll("[data-due]")) {
+      const seconds = (place.dataset.due - now) / 1000;
+      put(place, left(seconds));
+      place.classList.toggle("bad", seconds < 0);
+      place.classList.toggle("warn", seconds >= 0 && seconds < 900);
+    }
+  }
+
+  // --- the service ---
+
+  function connect() {
+    socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/desk/live`);
+    seq = 0;
+    socket.addEventListener("message", (message) => {
+      const frame = JSON.parse(message.data);
+      if (frame.seq !== seq + 1) return socket.close();
+      seq = frame.seq;
+      ahead = frame.now - Date.now();
+      tries = 0;
+      cut.hidden = true;
+      document.body.classList.remove("cut-off");
+      for (const [name, html] of Object.entries(frame.regions)) draw(name, html);
+      tick();
+      told_card();
+      if (benching && "card" in frame.regions) stamp();
+    });
+    socket.addEventListener("close", (event) => {
+      if (event.code === 4401) return location.assign("/sign-in?next=/agent");
+      cut.hidden = false;
+      document.body.classList.add("cut-off");
+      tries += 1;
+      // a restarted service must not meet all its pages in the same moment
+      const wait = Math.min(10000, 250 * 2 ** Math.min(tries, 6)) * (0.5 + Math.random());
+      setTimeout(connect, event.code === 1012 && tries === 1 ? 200 * Math.random() : wait);
+      if (tries % 4 === 0) askWhy();
+      return undefined;
+    });
+  }
+
+  async function askWhy() {
+    // A session that has ended refuses the socket without saying so.
+    try {
+      const answer = await fetch("/api/v1/me", { headers: { Accept: "application/json" } });
+      if (answer.status === 401) location.assign("/sign-in?next=/agent");
+      else if (answer.ok && (await answer.json()).language !== language) location.reload();
+    } catch { /* still out of reach: the bar says so */ }
+  }
+
+  function order(button) {
+    const call = button.closest("[data-call]")?.dataset.call;
+    if (!call || socket?.readyState !== WebSocket.OPEN) return;
+    const words = { do: button.dataset.order, call };
+    if (words.do === "choose") words.subscriber = button.dataset.subscriber ? Number(button.dataset.subscriber) : null;
+    socket.send(JSON.stringify(words));
+  }
+
+  let silence = 0;
+  function announce(words, bad) {
+    trouble.textContent = words;
+    trouble.classList.toggle("bad", bad);
+    trouble.classList.toggle("good", !bad);
+    trouble.hidden = false;
+    clearTimeout(silence);
+    silence = setTimeout(() => { trouble.hidden = true; }, 6000);
+  }
+
+  async function post(button) {
+    button.disabled = true;
+    try {
+      const answer = await fetch(button.dataset.post, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
+        body: "{}",
+      });
+      if (answer.status === 401) location.assign("/sign-in?next=/agent");
+      else if (!answer.ok) announce((await answer.json().catch(() => ({}))).detail || desk.dataset.failed, true);
+      else if (button.dataset.said) announce(button.dataset.said, false);
+    } catch {
+      announce(desk.dataset.failed, true);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button || button.disabled) return;
+    if (button.dataset.order) order(button);
+    else if (button.dataset.post) post(button);
+  });
+
+  // --- the keyboard ---
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select, textarea")) return;
+    const menu = document.querySelector("details.menu");
+    if (event.key === "Escape" && menu.open) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+      return;
+    }
+    // By the key's place, so that it works whatever layout the keyboard has.
+    const key = event.code.replace(/^(Key|Digit|Numpad)/, "");
+    let wanted = null;
+    if (/^[0-9]$/.test(key)) wanted = document.querySelector(`.card [aria-keyshortcuts="${key}"]`);
+    else if (key === "P" && !event.repeat) wanted = document.getElementById("toggle");
+    else if (key === "R") wanted = document.getElementById("read");
+    else if (event.key === "Escape") wanted = document.getElementById("close");
+    else if (key === "B") {
+      event.preventDefault();
+      regions.get("callbacks").querySelector("a, button")?.focus();
+      return;
+    }
+    if (wanted && !wanted.disabled) {
+      event.preventDefault();
+      wanted.click();
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const menu = document.querySelector("details.menu[open]");
+    if (menu && !menu.contains(event.target)) menu.open = false;
+  });
+
+  setInterval(tick, 1000);
+  connect();
+})();
