@@ -66,7 +66,7 @@ def _status(site: Site) -> int:
     if holder(site) is None or not site.env.exists():
         print("no lab runs here: start it with `make lab`")
         return 1
-    print(where_to_look(read_env(site.env)))
+    print(where_to_look(read_env(site.env), site.env))
     return 0
 
 

@@ -133,7 +133,7 @@ def _wait(site: Site, keeper: subprocess.Popen[bytes] | None) -> int:
             print(f"the lab is not ready after {_FIRST_START:.0f} s; see {site.log}", file=sys.stderr)
             return 1
         time.sleep(_POLL)
-    print(where_to_look(read_env(site.env)))
+    print(where_to_look(read_env(site.env), site.env))
     return 0
 
 
@@ -186,7 +186,7 @@ def ask(site: Site, words: list[str]) -> int:
     return 0 if last == "ok" else 1
 
 
-def where_to_look(facts: Mapping[str, str]) -> str:
+def where_to_look(facts: Mapping[str, str], env: Path) -> str:
     """What a human wants to know of a lab that runs."""
     did = facts["LAB_DIDS"].split(",")[0]
     sip = facts["LAB_SIP"]
@@ -206,5 +206,5 @@ def where_to_look(facts: Mapping[str, str]) -> str:
   a call         .venv/bin/python -m lab call {did} {facts["LAB_CALLER"]} 15
     from SIPp    sipp -sn uac -i 127.0.0.2 -mi 127.0.0.2 -s {did} -m 1 -d 15000 {sip}
   break things   .venv/bin/python -m lab olt svitlo-epon cut EPON0/1   (python -m lab -h says what else)
-  all of it      {ROOT / "var" / "lab.env"}
+  all of it      {env}
 """
