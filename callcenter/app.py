@@ -22,8 +22,11 @@ from callcenter.calls.ledger import Ledger
 from callcenter.calls.witness import Witness
 from callcenter.config import Settings
 from callcenter.desk.board import Board
+from callcenter.desk.live import live_routes
+from callcenter.desk.lookups import lookups_of
 from callcenter.desk.orders import Orders
 from callcenter.desk.ports import DeskPorts, Measure, Part, PartState
+from callcenter.desk.screens import Screens
 from callcenter.desk.server import make_app, served
 from callcenter.diag.line import LineReader
 from callcenter.diag.olts import olts
@@ -80,6 +83,7 @@ class App:
         self.intake = Intake(database, asterisk.monitor_dir, recordings.dir, clock, poll_s=recordings.poll_s)
         self.snmp = Snmp()
         self.lines = LineReader(self.snmp, database, tasks, clock)
+        self.screens = Screens(lookups_of(database, self.lines), self.shelf.book, self.board.snapshot, clock)
         self._duty_is_due = asyncio.Event()
 
     # --- what happens, told on; nothing here waits for anything
@@ -87,6 +91,7 @@ class App:
     def on_fact(self, fact: LiveFact) -> None:
         """One fact of the live link, in order."""
         self.board.on_fact(fact)
+        self.screens.on_fact(fact)
         match fact:
             case CallArrived():
                 self.witness.saw(fact.call, fact.did, fact.caller_num, fact.at)
@@ -97,6 +102,7 @@ class App:
 
     def on_committed(self, entries: Sequence[LedgerEntry]) -> None:
         """Calls have been written: what pages show of them is old."""
+        self.screens.calls_committed(entries)
 
     # --- what Asterisk's question is answered from
 
@@ -194,6 +200,7 @@ class App:
             live=self.board.snapshot,
             parts=self.parts,
             measures=self.measures,
+            changed=self.screens.callbacks_changed,
             country=self.settings.country,
         )
 
@@ -206,6 +213,7 @@ class App:
         self.snmp.start()
         for work in (
             self.shelf.run(),
+            self.screens.run(),
             self.ledger.run(),
             self.witness.run(),
             self.intake.run(),
@@ -228,7 +236,7 @@ class App:
         try:
             async with (
                 served(question, ivr.host, ivr.port),
-                served(make_app(self.desk_ports()), web.host, web.port) as port,
+                served(make_app(self.desk_ports(), live_routes(self.screens)), web.host, web.port) as port,
             ):
                 log.info("serving on http://%s:%d", web.host, port)
                 yield

@@ -6,6 +6,7 @@ its callback is not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -62,19 +63,34 @@ class Attempt:
     talked_s: float
 
 
-async def pay_or_owe(connection: AsyncConnection, entry: LedgerEntry) -> None:
+class _PayOrOwe:
     """Every missed call has exactly one callback; a conversation after the last miss pays it. The ledger's hook.
 
     Running again for the same call changes nothing: a miss is counted once for each call, and what is paid stays paid.
     """
-    call = entry.call
-    if is_missed(call):
-        await _owe(connection, entry)
-    elif call.direction == "out" and call.ended:
-        await _attempt(connection, entry)
-    elif is_proof(call) and await _pay(connection, entry, GOT_THROUGH):
-        await _correct(connection, entry)
-        await _pay(connection, entry, GOT_THROUGH)
+
+    async def __call__(self, connection: AsyncConnection, entry: LedgerEntry) -> None:
+        await self.of_many(connection, [entry])
+
+    async def of_many(self, connection: AsyncConnection, entries: Sequence[LedgerEntry]) -> None:
+        """Misses are written in bulk; before a conversation that may pay one of them, those before it are written."""
+        ended = [entry for entry in entries if entry.call.ended]
+        payable = await _payable(connection, ended)
+        owed: list[LedgerEntry] = []
+        for entry in ended:
+            if is_missed(entry.call):
+                owed.append(entry)
+                payable.add(_key(entry))
+            elif entry.call.direction == "out" or (
+                is_proof(entry.call) and (_key(entry) in payable or entry.call.id in payable)
+            ):
+                await _owe(connection, owed)
+                owed = []
+                await _pay_or_attempt(connection, entry)
+        await _owe(connection, owed)
+
+
+pay_or_owe: Final = _PayOrOwe()
 
 
 async def open_callbacks(connection: AsyncConnection, limit: int = 200) -> list[Callback]:
@@ -110,17 +126,40 @@ async def close_by_hand(connection: AsyncConnection, callback: int, who: str, at
         raise RuleBroken(f"callback {callback} is not open")
 
 
-async def _owe(connection: AsyncConnection, entry: LedgerEntry) -> None:
-    call = entry.call
-    await connection.execute(
-        _OWE,
+async def _payable(connection: AsyncConnection, entries: Sequence[LedgerEntry]) -> set[tuple[int, str] | str]:
+    """What a conversation among these can pay: numbers with an open callback, and calls once counted as missed."""
+    talks = [entry for entry in entries if is_proof(entry.call)]
+    if not talks:
+        return set()
+    about = {"numbers": [entry.number.number for entry in talks], "calls": [entry.call.id for entry in talks]}
+    found = await connection.execute(_PAYABLE, about)
+    return {call if call is not None else (provider, number) for provider, number, call in found}
+
+
+def _key(entry: LedgerEntry) -> tuple[int, str]:
+    return entry.provider.id, entry.number.number
+
+
+async def _pay_or_attempt(connection: AsyncConnection, entry: LedgerEntry) -> None:
+    if entry.call.direction == "out":
+        await _attempt(connection, entry)
+    elif await _pay(connection, entry, GOT_THROUGH):
+        await _correct(connection, entry)
+        await _pay(connection, entry, GOT_THROUGH)
+
+
+async def _owe(connection: AsyncConnection, entries: Sequence[LedgerEntry]) -> None:
+    values = [
         _about(entry)
         | {
-            "callable": entry.number.callable, "missed_at": call.missed_at, "outcome": call.outcome,
-            "due_at": due_at(call.missed_at, entry.provider.callback_within), "waited_s": call.waited_s,
+            "callable": entry.number.callable, "missed_at": entry.call.missed_at, "outcome": entry.call.outcome,
+            "due_at": due_at(entry.call.missed_at, entry.provider.callback_within), "waited_s": entry.call.waited_s,
             "got_through": GOT_THROUGH, "called_back": CALLED_BACK,
-        },
-    )  # fmt: skip
+        }
+        for entry in entries
+    ]  # fmt: skip
+    if values:
+        await connection.execute(_OWE, values)
 
 
 async def _pay(connection: AsyncConnection, entry: LedgerEntry, reason: str) -> bool:
@@ -185,6 +224,15 @@ _ATTEMPTS = text(
 )
 _CLOSE_BY_HAND = text(
     "UPDATE callback SET closed_at = :at, closed_reason = :reason WHERE id = :id AND closed_at IS NULL"
+)
+_PAYABLE = text(
+    """
+    SELECT provider_id, number, NULL AS call_id FROM callback
+    WHERE closed_at IS NULL AND number = ANY(CAST(:numbers AS text[]))
+    UNION ALL
+    SELECT NULL, NULL, call_id FROM callback_miss
+    WHERE call_id = ANY(CAST(:calls AS text[])) AND outcome <> 'answered'
+    """
 )
 _OWE = text(
     """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,3 +26,12 @@ class LedgerEntry:
 
 Hook = Callable[[AsyncConnection, LedgerEntry], Awaitable[None]]
 """Runs in the transaction that writes a call whose caller's leg is over. It may run again for the same call."""
+
+
+@runtime_checkable
+class HookOfMany(Protocol):
+    """A hook that can do all calls of a transaction at once, in the order in which they ended: a day is caught up so."""
+
+    async def __call__(self, connection: AsyncConnection, entry: LedgerEntry) -> None: ...
+
+    async def of_many(self, connection: AsyncConnection, entries: Sequence[LedgerEntry]) -> None: ...

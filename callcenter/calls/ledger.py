@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls import tables
-from callcenter.calls.entry import Hook, LedgerEntry
+from callcenter.calls.entry import Hook, HookOfMany, LedgerEntry
 from callcenter.calls.groups import Group, Groups
 from callcenter.calls.journal import LONGEST_LINE, Chunk, Journal, Position
 from callcenter.calls.record import Begun, CallRecord, Direction
@@ -222,10 +222,7 @@ class Ledger:
             await tables.keep_open(connection, digest.keep, digest.settled)
             await tables.set_aside(connection, SOURCE, chunk.path, digest.aside, now)
             await self._say(connection, digest, now)
-            for entry in entries:
-                if entry.call.ended:
-                    for hook in self._hooks:
-                        await hook(connection, entry)
+            await run_hooks(connection, self._hooks, [entry for entry in entries if entry.call.ended])
             if chunk.after is not None:
                 await tables.move_position(connection, SOURCE, chunk.after, digest.rows, now)
         self._place = chunk.after or self._place
@@ -341,6 +338,16 @@ class Ledger:
             log.info("ledger: reads on")
             self._trouble = ""
         self._state = "reading"
+
+
+async def run_hooks(connection: AsyncConnection, hooks: Sequence[Hook], entries: Sequence[LedgerEntry]) -> None:
+    """Does what these calls oblige us to."""
+    for hook in hooks:
+        if isinstance(hook, HookOfMany):
+            await hook.of_many(connection, entries)
+        else:
+            for entry in entries:
+                await hook(connection, entry)
 
 
 class _Owners:

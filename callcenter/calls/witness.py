@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.calls import tables
 from callcenter.calls.entry import Hook, LedgerEntry
 from callcenter.calls.journal import Journal, Position
-from callcenter.calls.ledger import SOURCE, Ledger
+from callcenter.calls.ledger import SOURCE, Ledger, run_hooks
 from callcenter.calls.outcome import CallOutcome
 from callcenter.calls.queue_log import ENTERED, STARTED, queue_row
 from callcenter.calls.record import CallRecord
@@ -239,9 +239,7 @@ class Witness:
                 entries.append(LedgerEntry(call, provider, number, did))
         owned = await tables.write_calls(connection, rows)
         entries = [entry for entry in entries if entry.call.id in owned]
-        for entry in entries:
-            for hook in self._hooks:
-                await hook(connection, entry)
+        await run_hooks(connection, self._hooks, entries)
         return entries
 
     async def _keep_place(self) -> None:

@@ -22,7 +22,7 @@ def queue() -> None:
 @queue.command("add")
 @click.argument("slug")
 @click.argument("name")
-@click.option("--strategy", help="leastrecent (usual), rrmemory, fewestcalls, ringall, linear, ...")
+@click.option("--strategy", help="rrmemory (usual), leastrecent, fewestcalls, ringall, linear, ...")
 @click.option("--timeout-s", type=int, help="The longest a caller waits.")
 @click.option("--ring-s", type=int, help="How long one phone rings.")
 @click.option("--wrapup-s", type=int, help="An agent's pause after a call.")

@@ -93,7 +93,7 @@ class MemberEntry(Entry):
 
 class QueueEntry(Entry):
     name: QueueName
-    strategy: Strategy = "leastrecent"
+    strategy: Strategy = "rrmemory"
     timeout_s: int = Field(300, ge=5, le=7200)
     ring_s: int = Field(20, ge=3, le=120)
     wrapup_s: int = Field(10, ge=0, le=600)

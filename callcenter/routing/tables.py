@@ -61,7 +61,7 @@ queue = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("provider_id", BigInteger, nullable=False),
     Column("name", Text, nullable=False, unique=True),
-    Column("strategy", Text, nullable=False, server_default=text("'leastrecent'")),
+    Column("strategy", Text, nullable=False, server_default=text("'rrmemory'")),
     Column("timeout_s", Integer, nullable=False, server_default=text("300")),
     Column("ring_s", Integer, nullable=False, server_default=text("20")),
     Column("wrapup_s", Integer, nullable=False, server_default=text("10")),

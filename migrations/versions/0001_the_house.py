@@ -52,7 +52,7 @@ CREATE TABLE queue (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
     name text NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9-]{0,39}$'),
-    strategy text NOT NULL DEFAULT 'leastrecent'
+    strategy text NOT NULL DEFAULT 'rrmemory'
         CHECK (strategy IN ('leastrecent', 'rrmemory', 'fewestcalls', 'ringall', 'linear', 'random', 'rrordered',
             'wrandom')),
     timeout_s integer NOT NULL DEFAULT 300 CHECK (timeout_s BETWEEN 5 AND 7200),
@@ -177,6 +177,8 @@ CREATE TABLE call (
 );
 CREATE INDEX call_provider_arrived ON call (provider_id, arrived_at DESC);
 CREATE INDEX call_provider_number ON call (provider_id, number, arrived_at DESC);
+CREATE INDEX call_arrived ON call (arrived_at DESC, id DESC);
+CREATE INDEX call_number ON call (number, arrived_at DESC);
 CREATE INDEX call_open ON call (arrived_at) WHERE NOT settled;
 CREATE TABLE call_segment (
     call_id text NOT NULL REFERENCES call ON DELETE CASCADE,
@@ -238,6 +240,7 @@ CREATE TABLE recording (
     stored_at timestamptz,
     note text NOT NULL DEFAULT ''
 );
+CREATE INDEX recording_newest ON recording (expected_at DESC, id DESC);
 CREATE INDEX recording_expected ON recording (expected_at) WHERE state = 'expected';
 CREATE TABLE user_account (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
