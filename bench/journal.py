@@ -1,4 +1,4 @@
-"""How fast the ledger reads: rows a second told and committed, and a day of 20,000 calls caught up after an outage.
+"""How fast the ledger reads: rows a second, a day of 20,000 calls caught up, and how soon a missed call is a callback.
 
     python -m bench.journal [--calls 20000]
 
@@ -13,10 +13,13 @@ import asyncio
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import text
+
+from callcenter.calls.entry import LedgerEntry
 from callcenter.calls.groups import fold_journal
 from callcenter.calls.rows import Line, read_rows
 from callcenter.recordings.duty import expect
@@ -106,6 +109,41 @@ async def caught_up(url: str, folder: Path, data: bytes, calls: int) -> tuple[fl
         await database.close()
 
 
+async def one_by_one(url: str, folder: Path, calls: int) -> list[float]:
+    """Seconds from the row of a caller's hang-up in the journal to the commit of its callback, call by call."""
+    database = Database(url)
+    took: list[float] = []
+    try:
+        house = await House.build(database, folder)
+        ended = asyncio.Event()
+
+        def committed(entries: Sequence[LedgerEntry]) -> None:
+            if any(entry.call.ended for entry in entries):
+                ended.set()
+
+        ledger = house.ledger(expect, committed=committed)
+        missed = Tape.read("abandoned_while_ringing")
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(ledger.run())
+            for number in range(calls):
+                rows = missed.call(number, FIRST + number * 60).encode("ascii")
+                before, _, after = rows.rpartition(b"APP_END")
+                house.write(before)
+                await asyncio.sleep(0.15 + (number % 10) / 100)  # the ledger has gone back to its slowest look
+                ended.clear()
+                began = time.perf_counter()
+                house.write(b"APP_END" + after)
+                await ended.wait()
+                took.append(time.perf_counter() - began)
+            reading.cancel()
+        [(owed,)] = await house.rows("SELECT sum(misses) FROM callback")
+        if owed != calls:
+            raise SystemExit(f"{owed} callbacks for {calls} missed calls")
+        return sorted(took)
+    finally:
+        await database.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--calls", type=int, default=20_000)
@@ -119,14 +157,31 @@ def main() -> None:
         try:
             asyncio.run(migrate(server.owner_url))
             took, rows = asyncio.run(caught_up(server.url, Path(folder), data, calls))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            asyncio.run(emptied(server))
+            live = Path(folder) / "live"
+            live.mkdir()
+            waits = asyncio.run(one_by_one(server.url, live, 300))
         finally:
             server.stop()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print("| journal | |\n|---|---:|")
     print(f"| parsed and told, rows/s | {alone:,.0f} |")
     print(f"| told and committed, rows/s | {rows / took:,.0f} |")
     print(f"| a day of {calls:,} calls ({rows:,} rows, {len(data) / 1e6:.0f} MB) caught up in, s | {took:.1f} |")
+    print(f"| hang-up in the journal to callback committed, p50 / p99, ms | {ms(waits, 0.5)} / {ms(waits, 0.99)} |")
     print(f"| peak memory of the process, the journal itself included, MB | {peak:.0f} |")
+
+
+def ms(sorted_s: list[float], share: float) -> str:
+    return f"{sorted_s[int(len(sorted_s) * share)] * 1000:.0f}"
+
+
+async def emptied(server: Embedded) -> None:
+    """Takes everything out of the database again."""
+    owner = Database(server.superuser_url.replace("/postgres?", "/callcenter?"), pool_size=2)
+    async with owner.engine.begin() as connection:
+        await connection.execute(text("TRUNCATE provider, agent, journal_position, journal_open_row, alarm CASCADE"))
+    await owner.close()
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ Hook = Callable[[AsyncConnection, LedgerEntry], Awaitable[None]]
 
 @runtime_checkable
 class HookOfMany(Protocol):
-    """A hook that can do all calls of a transaction at once, in the order in which they ended: a day is caught up so."""
+    """A hook that can do all calls of a transaction at once, in the order in which they ended."""
 
     async def __call__(self, connection: AsyncConnection, entry: LedgerEntry) -> None: ...
 

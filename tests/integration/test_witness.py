@@ -1,4 +1,4 @@
-"""Witnesses on a real PostgreSQL: a caller the journal does not know is owed a callback all the same, and it is said."""
+"""Witnesses on a real PostgreSQL: a caller the journal does not know is owed a callback too, and that is said."""
 
 from __future__ import annotations
 
