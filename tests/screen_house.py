@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -101,11 +101,13 @@ def arrived(call: str, number: str = "0671234567", name: str = "", did: str = DI
 
 @dataclass
 class Answers:
-    """What the look-ups find; one of them is held back while its gate is shut."""
+    """What the look-ups find; one of them is held back while its gate is shut (``read_line``, or ``read_line 2``)."""
 
     subscribers: Sequence[Subscriber] = (subscriber(),)
     last: LineReading = field(default_factory=lambda: levels(-22.1, NOON - timedelta(days=1)))
     line: LineReading = field(default_factory=lambda: levels(-26.4))
+    lines: Mapping[int, LineReading] = field(default_factory=dict)
+    """By subscriber, where they differ."""
     history: Sequence[CallRow] = ()
     callback: Callback | None = None
     broken: set[str] = field(default_factory=set)
@@ -123,8 +125,9 @@ class Answers:
         if name in self.broken:
             raise ZeroDivisionError(name)
         try:
-            if name in self.gates:
-                await self.gates[name].wait()
+            for gate in (name, " ".join(str(part) for part in (name, *about))):
+                if gate in self.gates:
+                    await self.gates[gate].wait()
         except asyncio.CancelledError:
             self.let_be.append(name)
             raise
@@ -138,7 +141,7 @@ class Answers:
             return self._answer("last_known", lambda: self.last, one.id)
 
         def read(one: Subscriber) -> Awaitable[LineReading]:
-            return self._answer("read_line", lambda: self.line, one.id)
+            return self._answer("read_line", lambda: self.lines.get(one.id, self.line), one.id)
 
         def history(provider: ProviderId, number: str) -> Awaitable[Sequence[CallRow]]:
             return self._answer("history", lambda: self.history, provider, number)

@@ -31,7 +31,18 @@ from callcenter.desk.screens import Screens
 from callcenter.routing.book import Book
 from callcenter.store import Scope
 from callcenter.words import Known, Missing, Pending, SubscriberId, UniqueId
-from tests.screen_house import NOON, NUMBER, SVITLONET, Answers, arrived, past_call, screens_of, subscriber, until
+from tests.screen_house import (
+    NOON,
+    NUMBER,
+    SVITLONET,
+    Answers,
+    arrived,
+    levels,
+    past_call,
+    screens_of,
+    subscriber,
+    until,
+)
 
 CALL = UniqueId("1.1")
 SVITLO = Scope.only([SVITLONET.id])
@@ -224,8 +235,8 @@ async def test_what_is_found_late_follows() -> None:
 
 
 async def test_the_line_follows_the_choice_and_a_late_answer_for_another_is_dropped() -> None:
-    answers = Answers(subscribers=[subscriber(1), subscriber(2)])
-    answers.shut("read_line")
+    answers = Answers(subscribers=[subscriber(1), subscriber(2)], lines={1: levels(-11), 2: levels(-22)})
+    answers.shut("read_line 1")
     async with running(screens_of(answers)) as screens:
         tell(screens, arrived("1.1"), AgentRang(CALL, "101", UniqueId("1.2")))
         await until(lambda: screens._calls[CALL].card.is_choice)
@@ -233,13 +244,12 @@ async def test_the_line_follows_the_choice_and_a_late_answer_for_another_is_drop
         screens.choose("102", CALL, SubscriberId(1))
         assert screens._calls[CALL].card.is_choice, "it is not another agent's to choose"
         screens.choose("101", CALL, SubscriberId(1))
+        await until(lambda: ("read_line", 1) in answers.asked)
         screens.choose("101", CALL, SubscriberId(2))
-        await until(lambda: len([name for name, *_ in answers.asked if name == "read_line"]) == 2)
-        first, second = asyncio.Event(), answers.gates["read_line"]
-        assert first is not second
-        second.set()
-        await until(lambda: isinstance(screens._calls[CALL].card.line, Known))
-        assert screens._calls[CALL].card.chosen == 2
+        await until(lambda: screens._calls[CALL].card.line == levels(-22))
+        answers.gates["read_line 1"].set()
+        await until(lambda: not screens._calls[CALL].tasks)
+        assert screens._calls[CALL].card.line == levels(-22)
         screens.choose("101", CALL, None)
         assert screens._calls[CALL].card.is_choice
 
