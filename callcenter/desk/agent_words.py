@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
@@ -40,6 +41,19 @@ class AgentWords:
             return self.fmt.text("agent.norm_between", low=low, high=high)
         return self.fmt.text("agent.norm_from", low=low) if low is not None else ""
 
+    def scale(self, evidence: Evidence) -> dict[str, float]:
+        """Where the level and its norm lie on a scale from -34 to -2 dBm, in per cent of its length."""
+
+        def place(dbm: float) -> float:
+            return round(min(100.0, max(0.0, (dbm + 34) / 32 * 100)), 1)
+
+        low, high = evidence.norm
+        return {
+            "at": place(evidence.value),
+            "low": place(-34 if low is None else low),
+            "high": place(-2 if high is None else high),
+        }
+
     def speed(self, mbps: int) -> str:
         if mbps >= 1000:
             return self.fmt.text("agent.gbps", n=self.fmt.number(mbps / 1000, 0 if mbps % 1000 == 0 else 1))
@@ -61,6 +75,11 @@ class AgentWords:
 
     def day(self, day: date) -> str:
         return format_date(day, "d MMM", locale=self.fmt.locale)
+
+    def when(self, at: datetime, zone: ZoneInfo, now: datetime) -> str:
+        """As short as a narrow list needs: today a time, before that a day."""
+        local = at.astimezone(zone)
+        return self.fmt.clock(at, zone) if local.date() == now.astimezone(zone).date() else self.day(local.date())
 
     def _filled(self, key: str, verdict: LineVerdict) -> str:
         args = {name: self.dbm(value) if isinstance(value, float) else value for name, value in verdict.args.items()}

@@ -30,6 +30,8 @@ class Stage(StrEnum):
 
     RINGING = "ringing"
     TALKING = "talking"
+    CALLING = "calling"
+    """The agent calls a subscriber back."""
     AFTER_CALL = "after_call"
 
 
@@ -97,23 +99,19 @@ class Card:
 
     @property
     def verdict(self) -> LineVerdict | None:
-        """What is wrong with the line; nothing while it is being read and nothing was known before.
+        """What is wrong with the line at this moment; nothing while it is being read.
 
-        A live reading that failed is said to have failed: an old one does not stand in for it.
+        An old reading never stands in for the present one, neither awaited nor failed: it is ``old_verdict``.
         """
-        if self.subscriber is None:
+        if self.subscriber is None or isinstance(self.line, Pending):
             return None
-        if isinstance(self.line, Pending):
-            return None if self.shown_line is None else judge(self.shown_line.value, self.norms)
-        reading = self.line.value if isinstance(self.line, Known) else self.line
-        return judge(reading, self.norms)
+        return judge(self.line.value if isinstance(self.line, Known) else self.line, self.norms)
 
     @property
     def old_verdict(self) -> LineVerdict | None:
-        """What the last known reading meant, when this moment's could not be had: shown with its age."""
-        if isinstance(self.line, Missing) and self.shown_line is not None:
-            return judge(self.shown_line.value, self.norms)
-        return None
+        """What the last known reading meant, for as long as this moment's is not there: shown with its age."""
+        known = self.shown_line
+        return None if known is None or isinstance(self.line, Known) else judge(known.value, self.norms)
 
     @property
     def norms(self) -> Thresholds:
@@ -178,7 +176,7 @@ class Card:
 
 
 def card_on_top(seats: Iterable[tuple[UniqueId, Seat]]) -> UniqueId | None:
-    """Whom the agent talks with comes first, then who rings, then the call just ended; the latest of its kind."""
-    order = (Stage.AFTER_CALL, Stage.RINGING, Stage.TALKING)
+    """Whom the agent talks with stands on top, then who rings, whom they call, what just ended; the latest of each."""
+    order = (Stage.AFTER_CALL, Stage.CALLING, Stage.RINGING, Stage.TALKING)
     ranked = sorted(seats, key=lambda placed: (order.index(placed[1].stage), placed[1].since))
     return ranked[-1][0] if ranked else None

@@ -18,6 +18,11 @@ HOUSE: dict[Language, str] = {
     "uk": "{{ hello }}! Компанія «{{ brand }}», мене звати {{ agent }}. Чим можу допомогти?",
     "en": "{{ hello }}! {{ brand }}, {{ agent }} speaking. How can I help you?",
 }
+HOUSE_BACK: dict[Language, str] = {
+    "uk": "{{ hello }}! Компанія «{{ brand }}», мене звати {{ agent }}. Ви нам телефонували.",
+    "en": "{{ hello }}! {{ agent }} from {{ brand }}. You called us.",
+}
+"""When we call back: what a provider wrote for arriving calls would not fit."""
 HELLO: dict[Language, dict[PartOfDay, str]] = {
     "uk": {"morning": "Доброго ранку", "day": "Доброго дня", "evening": "Доброго вечора"},
     "en": {"morning": "Good morning", "day": "Good afternoon", "evening": "Good evening"},
@@ -35,7 +40,9 @@ def part_of_day(at: datetime) -> PartOfDay:
     return "day" if 11 <= at.hour < 17 else "evening"
 
 
-def greeting_sentence(provider: Provider, language: Language, agent: str, at: datetime) -> str:
+def greeting_sentence(
+    provider: Provider, language: Language, agent: str, at: datetime, *, calls_back: bool = False
+) -> str:
     """What the agent says first, at the provider's time of day.
 
     A provider's template knows ``brand``, ``agent``, ``hello`` (with the time of day), ``time_of_day`` and
@@ -49,6 +56,8 @@ def greeting_sentence(provider: Provider, language: Language, agent: str, at: da
         "time_of_day": part,
         "language": language,
     }
+    if calls_back:
+        return _filled(HOUSE_BACK[language], known)
     own = _filled(provider.greeting, known) if provider.greeting else ""
     return own or _filled(HOUSE[language], known)
 

@@ -16,7 +16,9 @@ from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from callcenter.desk.agent_words import AgentWords
+from callcenter.desk.card import Stage
 from callcenter.desk.greeting import greeting_sentence
+from callcenter.desk.lookups import OPEN_CALLBACKS
 from callcenter.desk.pages import PAGES, PORTS, SESSIONS, visible_providers, visitor_of
 from callcenter.desk.screen import Region, Screen
 from callcenter.desk.screens import Screens
@@ -159,8 +161,8 @@ class LivePage:
         match region:
             case Region.LINK:
                 values["lost_since"] = self._screens.lost_since
-            case Region.STATUS:
-                values["status"] = rail.status(screen)
+            case Region.STATUS | Region.IDLE:
+                values |= {"status": rail.status(screen), "most": OPEN_CALLBACKS}
             case Region.CALLBACKS:
                 values["owed"] = rail.owed(screen)
             case Region.CALLS:
@@ -172,9 +174,8 @@ class LivePage:
     def _card_values(self, request: web.Request, screen: Screen) -> dict[str, Any]:
         """The card on top; one of a provider the agent does not work for shows nothing of it."""
         ports, shown = request.app[PORTS], self._screens.shown(screen.extension)
-        status = self._screens.rail.status(screen)
         if shown is None:
-            return {"card": None, "seat": None, "withheld": False, "status": status}
+            return {"card": None, "seat": None, "withheld": False}
         card, seat = shown
         agents = {agent.extension: agent.name for agent in ports.book().agents}
         name = agents.get(screen.extension, "")
@@ -182,8 +183,9 @@ class LivePage:
             "card": card,
             "seat": seat,
             "withheld": not screen.scope.holds(card.provider.id),
-            "status": status,
-            "greeting": greeting_sentence(card.provider, card.language, name, ports.clock()),
+            "greeting": greeting_sentence(
+                card.provider, card.language, name, ports.clock(), calls_back=seat.stage is Stage.CALLING
+            ),
             "agents": agents,
             "zone": card.provider.timezone,
         }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from callcenter.callbacks.queue import Callback, open_callback_for
 from callcenter.desk.call_rows import CallFilter, CallRow, list_calls
 from callcenter.desk.callback_rows import CallbackRow, list_open
-from callcenter.diag.line import LineReader, LineReading
+from callcenter.diag.line import LineReading
 from callcenter.diag.olts import Olt, olt_by_id
 from callcenter.store import Database, Scope
 from callcenter.subscribers.directory import Subscriber, find_by_number
@@ -34,7 +35,15 @@ class Lookups:
     """The agent's newest calls, by extension."""
 
 
-def lookups_of(db: Database, reader: LineReader) -> Lookups:
+class ReadsLines(Protocol):
+    """What of ``diag.line.LineReader`` a card needs."""
+
+    async def last_known(self, olt: Olt, onu: str) -> LineReading: ...
+
+    async def read(self, olt: Olt, onu: str) -> LineReading: ...
+
+
+def lookups_of(db: Database, reader: ReadsLines) -> Lookups:
     """The house's own: every question is asked in the scope of the one provider it is about."""
 
     async def subscribers(provider: ProviderId, number: str) -> Sequence[Subscriber]:

@@ -47,6 +47,7 @@ class Status:
     waiting: int = 0
     longest_since: datetime | None = None
     callbacks: int = 0
+    """How many stand in the list, which ends somewhere."""
     overdue: int = 0
 
 
@@ -90,7 +91,9 @@ class Rail:
         self._status: dict[Screen, Status] = {}
 
     def status(self, screen: Screen) -> Status:
-        """As it was when last looked at."""
+        """As it was when last looked at; a page just opened is looked up at once."""
+        if screen not in self._status:
+            self._look()
         return self._status.get(screen, NOTHING_KNOWN)
 
     def owed(self, screen: Screen) -> Listed[CallbackRow]:
@@ -144,8 +147,9 @@ class Rail:
             owed = self._owed.get(screen.scope)
             rows = owed.value if isinstance(owed, Known) else ()
             seen[screen] = status_of(agents.get(screen.extension), mine, rows, now)
-            if seen[screen] != self._status.get(screen):
-                screen.note(Region.STATUS)
+            before = self._status.get(screen)
+            if before is not None and seen[screen] != before:
+                screen.note(Region.STATUS, *([Region.IDLE] if seen[screen].state != before.state else []))
         self._status = seen
 
     async def _read(self) -> None:

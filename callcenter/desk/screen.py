@@ -18,6 +18,8 @@ class Region(StrEnum):
     LINK = "link"
     STATUS = "status"
     CARD = "card"
+    IDLE = "idle"
+    """What stands in the card's place while there is none."""
     PAST = "past"
     CALLBACKS = "callbacks"
     CALLS = "calls"

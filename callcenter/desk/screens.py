@@ -41,7 +41,7 @@ from callcenter.errors import CallCenterError
 from callcenter.routing.book import Book
 from callcenter.routing.numbers import caller_number
 from callcenter.store import Scope
-from callcenter.words import Clock, Missing, SubscriberId, UniqueId
+from callcenter.words import Clock, Missing, ProviderId, SubscriberId, UniqueId
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,6 @@ class Screens:
         """A page of this agent while it is open; it is to be drawn whole first."""
         screen = Screen(extension, scope)
         self._screens.setdefault(extension, set()).add(screen)
-        self.rail.stir()
         self.rail.lists_changed()
         try:
             yield screen
@@ -124,8 +123,8 @@ class Screens:
     def dismiss(self, extension: str, call: UniqueId) -> None:
         """The agent has done with a call that is over."""
         seat = self._seats.get(extension, {}).get(call)
-        if seat is not None and seat.stage is Stage.AFTER_CALL:
-            self._stand_up(extension, call)
+        if seat is not None and seat.stage in {Stage.AFTER_CALL, Stage.CALLING}:
+            self._leave(extension, call, seat)
 
     # --- what happens ---
 
@@ -147,6 +146,19 @@ class Screens:
     def callbacks_changed(self) -> None:
         """Somebody was added to those who are owed a call, or taken off."""
         self.rail.lists_changed()
+
+    def calling_back(self, callback: int, provider: ProviderId, number: str, extension: str) -> None:
+        """The agent's own phone is about to ring, and then this number's: the card of whom they call is shown."""
+        owner = self._book().provider(provider)
+        if owner is None:
+            return
+        call = UniqueId(f"callback-{callback}")
+        for agent, seat in self._seats_at(call):
+            self._leave(agent, call, seat)
+        number_called, did = caller_number(number, self._book().country), self._book().first_did(provider) or ""
+        held = self._calls[call] = _Call(Card(call, owner, did, number_called, "", self._clock()))
+        self._look_up(held)
+        self._sit(call, extension, Stage.CALLING)
 
     async def run(self) -> None:
         """Does the look-ups until it is cancelled; open pages are then told to come back."""
@@ -205,8 +217,8 @@ class Screens:
             return
         seats = self._seats.setdefault(agent, {})
         for other, seat in list(seats.items()):
-            if seat.stage is Stage.AFTER_CALL and other != call:
-                self._stand_up(agent, other)
+            if seat.stage in {Stage.AFTER_CALL, Stage.CALLING} and other != call:
+                self._leave(agent, other, seat)
         if (seat_here := seats.get(call)) is None or seat_here.stage is not stage:
             self._seats.setdefault(agent, {})[call] = Seat(stage, self._clock())
             self._seat_changed(agent)
@@ -224,20 +236,17 @@ class Screens:
 
     def _phone_changed(self, fact: PhoneStateChanged) -> None:
         """An agent whose phone is idle talks with nobody, whatever we were told of the call."""
-        if fact.status in IDLE_PHONE:
-            for call, seat in list(self._seats.get(fact.agent, {}).items()):
-                if seat.stage is Stage.TALKING:
-                    self._step_back(fact.agent, call)
+        if fact.status not in IDLE_PHONE:
+            return
+        for call, seat in list(self._seats.get(fact.agent, {}).items()):
+            if seat.stage is Stage.CALLING:
+                self._over(call)
+            if seat.stage in {Stage.TALKING, Stage.CALLING}:
+                self._step_back(fact.agent, call)
 
     def _ended(self, call: UniqueId) -> None:
         """The card closes everywhere but with the agent who talked, and what was still looked for is let be."""
-        held = self._calls.get(call)
-        if held is None:
-            return
-        held.over = True
-        for task in held.tasks:
-            task.cancel()
-        held.card = held.card.at_the_end()
+        self._over(call)
         for agent, seat in self._seats_at(call):
             if seat.stage is Stage.RINGING:
                 self._stand_up(agent, call)
@@ -245,10 +254,23 @@ class Screens:
                 self._step_back(agent, call)
         self._forget_if_done(call)
 
+    def _over(self, call: UniqueId) -> None:
+        if (held := self._calls.get(call)) is not None:
+            held.over = True
+            for task in held.tasks:
+                task.cancel()
+            held.card = held.card.at_the_end()
+
     def _step_back(self, agent: str, call: UniqueId) -> None:
         if self._seats[agent][call].stage is not Stage.AFTER_CALL:
             self._seats[agent][call] = Seat(Stage.AFTER_CALL, self._clock())
             self._seat_changed(agent)
+
+    def _leave(self, agent: str, call: UniqueId, seat: Seat) -> None:
+        """The agent looks at something else now; a call of theirs alone is over with that."""
+        if seat.stage is Stage.CALLING:
+            self._over(call)
+        self._stand_up(agent, call)
 
     def _stand_up(self, agent: str, call: UniqueId) -> None:
         seats = self._seats[agent]

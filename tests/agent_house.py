@@ -1,0 +1,152 @@
+"""An agent's page over a real PostgreSQL and the real web; a test tells the facts, and what an OLT answers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import text
+
+from callcenter.ami.facts import AgentRang, CallArrived, LiveFact
+from callcenter.config import WebSettings
+from callcenter.desk.live import live_routes
+from callcenter.desk.lookups import lookups_of
+from callcenter.desk.ports import AgentNow, DeskPorts, QueueNow, Snapshot
+from callcenter.desk.screens import Screens
+from callcenter.desk.server import make_app, served
+from callcenter.diag.line import LineReading
+from callcenter.diag.olts import Olt
+from callcenter.diag.reading import DownReason, OnuReading, OnuState
+from callcenter.routing.book import load_book
+from callcenter.store import Database, Scope
+from callcenter.words import Dbm, Known, LinkedId, Missing, UniqueId
+from tests.desk_house import HASH, SEED, USERS, Orders
+
+SVITLO_DID, DIM_DID = "380441234567", "+380447654321"
+MARIIA = "0671234567"
+WEAK = OnuReading(
+    OnuState.ONLINE, Dbm(-26.4), Dbm(2.1), Dbm(-24.9), 1900, 7860, DownReason.FIBRE, "wire-down", True, 1000, "P1501C1"
+)  # fmt: skip
+SILENT = Missing("line.missing.timeout", "OLT-Садова")
+NEVER_READ = Missing("line.missing.never-read", "OLT-Садова")
+
+
+def real_now() -> datetime:
+    """A browser has its own clock, so time is real here."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Olts:
+    """Answers for every OLT: at once, or when the gate is opened."""
+
+    last: LineReading = NEVER_READ
+    line: LineReading = SILENT
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[str] = field(default_factory=list)
+
+    async def last_known(self, olt: Olt, onu: str) -> LineReading:
+        return self.last
+
+    async def read(self, olt: Olt, onu: str) -> LineReading:
+        self.asked.append(onu)
+        await self.gate.wait()
+        return self.line
+
+    def answer(self, reading: OnuReading, age: timedelta = timedelta(0)) -> None:
+        self.line = Known(reading, real_now() - age, "OLT-Садова")
+
+
+@dataclass
+class AgentHouse:
+    db: Database
+    olts: Olts
+    screens: Screens
+    orders: Orders
+    url: str
+    picture: dict[str, AgentNow]
+    calls: int = 0
+
+    def tell(self, *facts: LiveFact) -> None:
+        for fact in facts:
+            self.screens.on_fact(fact)
+
+    def arrives(self, number: str = MARIIA, name: str = "", did: str = SVITLO_DID) -> UniqueId:
+        """A new caller dials in."""
+        self.calls += 1
+        call = UniqueId(f"pbx1-1795380250.{self.calls}")
+        self.tell(CallArrived(call, did, number, name, LinkedId(call), real_now()))
+        return call
+
+    def rings(self, call: UniqueId, agent: str = "101") -> UniqueId:
+        self.tell(AgentRang(call, agent, UniqueId(f"{call}9")))
+        return call
+
+    def is_(self, state: str, agent: str = "101") -> None:
+        """What the board says of an agent."""
+        self.picture[agent] = AgentNow(agent, state, real_now())
+
+    async def subscriber(
+        self, account: str, name: str = "Шевченко Марія Іванівна", *, phone: str = "+380671234567",
+        address: str = "вул. Садова 12, кв. 48", status: str = "active", note: str = "", onu: str = "EPON0/2:48",
+    ) -> int:  # fmt: skip
+        """A contract at svitlo with this phone; its line ends at an ONU of OLT-Садова."""
+        async with self.db.scoped(Scope.all()) as conn:
+            values = {"account": account, "name": name, "address": address, "status": status, "note": note, "onu": onu}
+            number = int((await conn.execute(_SUBSCRIBER, values)).scalar_one())
+            await conn.execute(_PHONE, {"subscriber": number, "phone": phone})
+        return number
+
+
+@asynccontextmanager
+async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
+    """Olena 101 serves svitlo, Taras 102 dim; the page listens on a free port of the loopback."""
+    async with database.scoped(Scope.all()) as conn:
+        for statement in (*SEED.split(";\n"), OLT):
+            await conn.execute(text(statement))
+        for login, name, role, agent, providers in USERS:
+            values = {"login": login, "hash": HASH, "name": name, "role": role, "agent": agent, "providers": providers}
+            await conn.execute(_USER, values)
+    book = await load_book(database)
+    olts, orders, began = Olts(), Orders(), real_now()
+    olts.gate.set()
+    picture = {agent: AgentNow(agent, "ready", began - timedelta(minutes=3)) for agent in ("101", "102")}
+
+    def live() -> Snapshot:
+        waiting = (QueueNow(book.queues[1].name, 2, began - timedelta(seconds=31)),)
+        return Snapshot(True, began, tuple(picture.values()), waiting)
+
+    screens = Screens(lookups_of(database, olts), lambda: book, live, real_now)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ports = DeskPorts(
+        db=database,
+        book=lambda: book,
+        clock=real_now,
+        web=WebSettings(port=port, public_url=f"http://127.0.0.1:{port}"),
+        recordings_dir=Path("/nonexistent"),
+        telephony=orders,
+        live=live,
+        parts=dict,
+    )
+    async with served(make_app(ports, routes=live_routes(screens)), "127.0.0.1", port), asyncio.TaskGroup() as group:
+        running = group.create_task(screens.run())
+        yield AgentHouse(database, olts, screens, orders, f"http://127.0.0.1:{port}", picture)
+        running.cancel()
+
+
+OLT = "INSERT INTO olt (provider_id, name, driver, host, community) VALUES (1, 'OLT-Садова', 'bdcom_epon', '::1', 'x')"
+_USER = text(
+    "INSERT INTO user_account (login, password_hash, name, role, agent_id, providers) "
+    "VALUES (:login, :hash, :name, :role, :agent, :providers)"
+)
+_SUBSCRIBER = text(
+    "INSERT INTO subscriber (provider_id, account, name, address, tariff, balance, currency, status, olt_id, onu, "
+    "note) VALUES (1, :account, :name, :address, '«Дім 300», 300 Мбіт/с', -35, 'UAH', :status, 1, :onu, :note) RETURNING id"
+)
+_PHONE = text("INSERT INTO subscriber_phone (subscriber_id, provider_id, number) VALUES (:subscriber, 1, :phone)")
