@@ -49,7 +49,9 @@ class Visit:
 def visits(plan: Plan, dice: random.Random) -> Iterator[Visit]:
     """A believable mix without end; every ten visits hold every kind."""
     directory = {
-        provider.slug: list(people(number, plan.subscribers, plan.olt_of(provider.slug), plan.onus_of(provider.slug)))
+        provider.slug: list(
+            people(number, plan.subscribers_of(provider), plan.olt_of(provider.slug), plan.onus_of(provider.slug))
+        )
         for number, provider in enumerate(plan.providers)
     }
     while True:

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from lab.asterisk import Asterisk, AsteriskFolders
 from lab.asterisk_root import AsteriskBinary, asterisk_binary
 from lab.olt import SimulatedOlt
 from lab.people import people, write_csv
-from lab.plan import Plan, house_toml, settings_toml
+from lab.plan import LabProvider, Plan, house_toml, settings_toml
 from lab.ports import Ports
 from lab.service import ROOT, Service
 from lab.sip import Behaviour, Call, CallerId, Phone, SipAgent, Tone
@@ -84,14 +84,15 @@ class House:
         fresh = not (self.keep and self._read_access())
         self._write_settings()
         await self._open_database()
-        await self._furnish(fresh=fresh)
+        self.say(f"furnishing: {len(self.plan.providers)} providers and their subscribers")
+        await self._furnish()
+        async with asyncio.TaskGroup() as group:
+            if fresh:
+                for work in self._people():
+                    group.create_task(work)
+            await self._open_asterisk()
+            await self._open_service()
         self._write_access()
-        await self._open_asterisk()
-        self.wire = await self._stack.enter_async_context(Wiretap(self.ports.pbx_ami, self.ports.ami))
-        self.service = Service(self.settings_file, self.environment, self.folder / "service.log", f"{self.url}/healthz")
-        self.say("starting the service")
-        await self.service.start()
-        self._stack.push_async_callback(self.service.stop)
 
     # --- the parts ---
 
@@ -152,26 +153,26 @@ class House:
         self.db = Database(self.postgres.url, pool_size=4)
         self._stack.push_async_callback(self.db.close)
 
-    async def _furnish(self, *, fresh: bool) -> None:
-        """Puts the providers, people and agents in, with the product's own commands."""
-        self.say(f"furnishing: {len(self.plan.providers)} providers, {self.plan.subscribers} subscribers each")
+    async def _furnish(self) -> None:
+        """Puts the providers and agents in, with the product's own command."""
         house = self.folder / "house.toml"
         ports = {name: olt.port for name, olt in self.olts.items()}
         contacts = {extension: phone.uri for extension, phone in self.phones.items()}
         house.write_text(house_toml(self.plan, ports, contacts, self.trunk_uri), "utf-8")
         self.passwords |= dict(_SIGN_IN.findall(await self.callcenter("import", str(house))))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.callcenter("asterisk", "render", "--install"))
-            if fresh:
-                for number, provider in enumerate(self.plan.providers):
-                    group.create_task(self._add_subscribers(number, provider.slug))
-                group.create_task(self._add_supervisor())
-                group.create_task(self._add_token())
 
-    async def _add_subscribers(self, number: int, slug: str) -> None:
-        file = self.folder / f"{slug}.csv"
-        write_csv(file, people(number, self.plan.subscribers, self.plan.olt_of(slug), self.plan.onus_of(slug)))
-        await self.callcenter("subscriber", "import", slug, str(file))
+    def _people(self) -> Iterator[Coroutine[None, None, None]]:
+        """The commands that bring in who calls and who looks on; they need not wait for each other."""
+        yield self._add_supervisor()
+        yield self._add_token()
+        for number, provider in enumerate(self.plan.providers):
+            if self.plan.subscribers_of(provider):
+                yield self._add_subscribers(number, provider)
+
+    async def _add_subscribers(self, number: int, provider: LabProvider) -> None:
+        file, count = self.folder / f"{provider.slug}.csv", self.plan.subscribers_of(provider)
+        write_csv(file, people(number, count, provider.olt, self.plan.onus_of(provider.slug)))
+        await self.callcenter("subscriber", "import", provider.slug, str(file))
 
     async def _add_supervisor(self) -> None:
         password = self.passwords[SUPERVISOR] = secrets.token_urlsafe(18)
@@ -189,12 +190,20 @@ class House:
         return str(made["token"])
 
     async def _open_asterisk(self) -> None:
-        self.say("starting Asterisk")
+        self.say("rendering and starting Asterisk")
+        await self.callcenter("asterisk", "render", "--install")
         self.asterisk = Asterisk(
             self.binary, self.folders.etc / "asterisk.conf", output=self.folder / "asterisk-output.log"
         )
-        await self.asterisk.start()
         self._stack.push_async_callback(self.asterisk.stop)
+        await self.asterisk.start()
+
+    async def _open_service(self) -> None:
+        self.say("starting the service")
+        self.wire = await self._stack.enter_async_context(Wiretap(self.ports.pbx_ami, self.ports.ami))
+        self.service = Service(self.settings_file, self.environment, self.folder / "service.log", f"{self.url}/healthz")
+        self._stack.push_async_callback(self.service.stop)
+        await self.service.start()
 
     # --- using it ---
 

@@ -30,6 +30,8 @@ class LabProvider:
     wrapup_s: int = 2
     members: tuple[str, ...] | None = None
     """Extensions of its queue; ``None`` is everybody."""
+    subscribers: int | None = None
+    """How many it has; ``None`` as many as the plan says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,9 @@ class Plan:
 
     def olt_of(self, slug: str) -> str:
         return next(provider.olt for provider in self.providers if provider.slug == slug)
+
+    def subscribers_of(self, provider: LabProvider) -> int:
+        return self.subscribers if provider.subscribers is None else provider.subscribers
 
     def onus_of(self, slug: str) -> list[str]:
         """The ONUs of the provider's OLT in the order subscribers get them."""
