@@ -147,6 +147,7 @@ _USER = text(
 )
 _SUBSCRIBER = text(
     "INSERT INTO subscriber (provider_id, account, name, address, tariff, balance, currency, status, olt_id, onu, "
-    "note) VALUES (1, :account, :name, :address, '«Дім 300», 300 Мбіт/с', -35, 'UAH', :status, 1, :onu, :note) RETURNING id"
+    "note) VALUES (1, :account, :name, :address, '«Дім 300», 300 Мбіт/с', -35, 'UAH', :status, 1, :onu, :note) "
+    "RETURNING id"
 )
 _PHONE = text("INSERT INTO subscriber_phone (subscriber_id, provider_id, number) VALUES (:subscriber, 1, :phone)")
