@@ -176,7 +176,7 @@ class Ledger:
             self._caught_up_at = asked_at if chunk.lag < LONGEST_LINE else self._caught_up_at
             return False
         try:
-            await self._take(chunk)
+            entries = await self._take(chunk)
         except (Unavailable, _SteppedAside):
             self._groups = None
             raise
@@ -185,6 +185,8 @@ class Ledger:
             await self._spoiled(chunk, exc)
             return True
         self._tries, self._trouble, self._lag = 0, "", chunk.lag
+        if entries:
+            self._committed(entries)
         return chunk.after is not None
 
     async def catch_up(self) -> None:
@@ -205,7 +207,8 @@ class Ledger:
 
     # ---- one transaction
 
-    async def _take(self, chunk: Chunk) -> None:
+    async def _take(self, chunk: Chunk) -> list[LedgerEntry]:
+        """Writes what these lines tell, and returns the calls they touched."""
         size = sum(len(line.raw) for line in chunk.lines)
         presumed = dict(self._presumed)
         tell = self._digest
@@ -231,8 +234,7 @@ class Ledger:
         self._most_lines = None if self._most_lines is None else _wider(self._most_lines)
         for call in presumed:
             self._presumed.pop(call, None)
-        if entries:
-            self._committed(entries)
+        return entries
 
     def _digest(self, chunk: Chunk, presumed: dict[UniqueId, float]) -> _Digest:
         """Rows in, everything to write out. Touches nothing but the groups in memory."""

@@ -145,7 +145,11 @@ _COLUMNS: Final = (
     "answered_at", "queued_at", "connected_at", "ended_at", "outcome", "waited_s", "talked_s", "agents", "rang",
     "transfers", "hangup_by", "hangup_cause", "recording", "callback_id", "source", "settled",
 )  # fmt: skip
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('callcenter.journal.' || :source))")
+_LOCK = text(
+    "SELECT pg_advisory_xact_lock(hashtext('callcenter.journal.' || :source)), "
+    "set_config('plan_cache_mode', 'force_custom_plan', true)"
+)
+"""Plans that were kept while the tables were empty read them whole when a day has been caught up."""
 _POSITION = text(
     "SELECT path, inode, position, fingerprint, extract(epoch FROM updated_at)::float8 "
     "FROM journal_position WHERE source = :source"
