@@ -67,6 +67,8 @@ class House:
         self.folder = self.folder.absolute()
         self._stack = AsyncExitStack()
         self.secrets = {name: secrets.token_urlsafe(18) for name in SECRETS}
+        self.phone_secret = secrets.token_urlsafe(12)
+        """What every phone of this lab logs in with when it dials."""
         self.passwords: dict[str, str] = {}
         """Of the sign-ins, by login."""
         self.api_token = ""
@@ -101,7 +103,10 @@ class House:
         self.phone_agent = await self._stack.enter_async_context(await SipAgent.open("127.0.0.1"))
         for extension in self.plan.extensions:
             self.phones[extension] = self.phone_agent.phone(
-                f"a{extension}", Behaviour(answer_after=self.plan.answer_after), tone=self.plan.agent_tone
+                f"agent-{extension}",
+                Behaviour(answer_after=self.plan.answer_after),
+                password=self.phone_secret,
+                tone=self.plan.agent_tone,
             )
 
     async def _open_olts(self) -> None:
@@ -158,7 +163,7 @@ class House:
         house = self.folder / "house.toml"
         ports = {name: olt.port for name, olt in self.olts.items()}
         contacts = {extension: phone.uri for extension, phone in self.phones.items()}
-        house.write_text(house_toml(self.plan, ports, contacts, self.trunk_uri), "utf-8")
+        house.write_text(house_toml(self.plan, ports, contacts, self.trunk_uri, self.phone_secret), "utf-8")
         self.passwords |= dict(_SIGN_IN.findall(await self.callcenter("import", str(house))))
 
     def _people(self) -> Iterator[Coroutine[None, None, None]]:

@@ -136,7 +136,9 @@ trunk = "lab"
 """
 
 
-def house_toml(plan: Plan, olt_ports: Mapping[str, int], contacts: Mapping[str, str], trunk_uri: str) -> str:
+def house_toml(
+    plan: Plan, olt_ports: Mapping[str, int], contacts: Mapping[str, str], trunk_uri: str, secret: str
+) -> str:
     """Everything of the house in one file, as `callcenter import` reads it."""
     lines: list[str] = []
     for provider in plan.providers:
@@ -175,6 +177,7 @@ extension = "{extension}"
 name = "{name}"
 login = "agent{extension}"
 contact = "{contacts[extension]}"
+sip_secret = "{secret}"
 """)
     lines.append(f"""\
 [[trunk]]
