@@ -180,7 +180,7 @@ class Showing(_Scene):
         card = await self.page.shows(lambda card: card.stage == "ringing" and person.name in card.text)
         whole = await self.page.shows(lambda card: card.call != "" and person.name in card.text and card.is_complete)
         self.house.olts["fast-gpon"].fault = None
-line = whole.html.partition('<section class="line')[2].partition(">")[0]
+        line = whole.html.partition('<section class="line')[2].partition(">")[0]
         must("unknown" in line, f"the line is judged: {whole.text}")
         ringing.answer()
         number = f"+38{person.phone}"
