@@ -65,4 +65,5 @@ class Embedded:
         """Stops the cluster; what is committed stays in the folder."""
         if self._server is not None:
             self._server.stop()
+            self._server.cleanup()  # else the package gives this stopped server back at the next start
             self._server = None

@@ -138,6 +138,7 @@ async def test_the_ami_link_is_cut_in_mid_call(house: House, books: Books) -> No
     talks, leaves = new_number(), new_number()
     call = await house.dial(DID, talks)
     await until(lambda: _connected(books, talks), 20, "they talk")
+    await asyncio.sleep(1.5)
     house.wire.cut(refusing=True)
     gone = await house.dial(DID, leaves)
     await gone.answered()
