@@ -131,5 +131,6 @@ async def _read(browser: aiohttp.ClientSession, page: AgentPage) -> None:
         with suppress(aiohttp.ClientError):
             async with browser.ws_connect("/desk/live") as socket:
                 async for message in socket:
-                    page.take(message.data)
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        page.take(message.data)
         await asyncio.sleep(0.2)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from callcenter.errors import CallCenterError
-from callcenter.store.embedded import Embedded
 from lab.control import Control
 from lab.house import House, Say
 from lab.plan import Plan
@@ -97,12 +97,17 @@ async def _keep_alive(house: House, control: Control, site: Site, say: Say) -> N
 
 def end_leftovers(folder: Path) -> bool:
     """A lab that was killed leaves its PostgreSQL: all else ends with it. Says whether there was one."""
-    if not (folder / "postgres" / "postmaster.pid").exists():
+    data = folder / "postgres"
+    try:
+        process = int((data / "postmaster.pid").read_text("ascii").split()[0])
+        if Path(f"/proc/{process}/cwd").readlink() != data:
+            return False
+        os.kill(process, signal.SIGINT)  # to PostgreSQL: end at once, in order
+    except (OSError, ValueError, IndexError):
         return False
-    left = Embedded(folder / "postgres")
-    with contextlib.suppress(OSError, RuntimeError):
-        left.start()
-        left.stop()
+    deadline = time.monotonic() + _LEFTOVERS_END
+    while Path(f"/proc/{process}").exists() and time.monotonic() < deadline:
+        time.sleep(_LOOKED_AT)
     return True
 
 
