@@ -68,9 +68,13 @@ class AgentHouse:
     olts: Olts
     screens: Screens
     orders: Orders
-    url: str
+    ports: DeskPorts
     picture: dict[str, AgentNow]
     calls: int = 0
+
+    @property
+    def url(self) -> str:
+        return self.ports.web.public_url
 
     def tell(self, *facts: LiveFact) -> None:
         for fact in facts:
@@ -102,10 +106,19 @@ class AgentHouse:
             await conn.execute(_PHONE, {"subscriber": number, "phone": phone})
         return number
 
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[None]:
+        """The web is up while the block runs; another block is a service started again."""
+        async with served(make_app(self.ports, routes=live_routes(self.screens)), "127.0.0.1", self.ports.web.port):
+            try:
+                yield
+            finally:
+                self.screens.close_pages()
+
 
 @asynccontextmanager
 async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
-    """Olena 101 serves svitlo, Taras 102 dim; the page listens on a free port of the loopback."""
+    """Olena 101 serves svitlo, Taras 102 dim; the page will listen on a free port of the loopback."""
     async with database.scoped(Scope.all()) as conn:
         for statement in (*SEED.split(";\n"), OLT):
             await conn.execute(text(statement))
@@ -118,7 +131,7 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
     picture = {agent: AgentNow(agent, "ready", began - timedelta(minutes=3)) for agent in ("101", "102")}
 
     def live() -> Snapshot:
-        waiting = (QueueNow(book.queues[1].name, 2, began - timedelta(seconds=31)),)
+        waiting = tuple(QueueNow(queue.name, 2, began - timedelta(seconds=31)) for queue in book.queues_of("101"))
         return Snapshot(True, began, tuple(picture.values()), waiting)
 
     screens = Screens(lookups_of(database, olts), lambda: book, live, real_now)
@@ -134,9 +147,9 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
         live=live,
         parts=dict,
     )
-    async with served(make_app(ports, routes=live_routes(screens)), "127.0.0.1", port), asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group:
         running = group.create_task(screens.run())
-        yield AgentHouse(database, olts, screens, orders, f"http://127.0.0.1:{port}", picture)
+        yield AgentHouse(database, olts, screens, orders, ports, picture)
         running.cancel()
 
 

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 STILL_ALLOWED_EVERY = 30.0
 """Seconds between two looks at whether the session is still open."""
 PING_EVERY = 20.0
+CLOSE_WITHIN = 2.0
 SIGNED_OUT = 4401
 COME_BACK = 1012
 NONSENSE = 1008
@@ -79,7 +80,7 @@ class LivePage:
         visitor = visitor_of(request)
         if visitor.extension is None or visitor.user is None:
             raise web.HTTPForbidden
-        ws = web.WebSocketResponse(heartbeat=PING_EVERY, max_msg_size=4096, compress=False)
+        ws = web.WebSocketResponse(timeout=CLOSE_WITHIN, heartbeat=PING_EVERY, max_msg_size=4096, compress=False)
         await ws.prepare(request)
         with self._screens.opened(visitor.extension, visitor.scope) as screen:
             try:

@@ -170,8 +170,12 @@ class Screens:
                 group.create_task(self.rail.run(), name="desk rail")
         finally:
             self._group = None
-            for screen in self._every_screen():
-                screen.close()
+            self.close_pages()
+
+    def close_pages(self) -> None:
+        """The web stops: open pages are told to come back, so that it need not wait for them."""
+        for screen in self._every_screen():
+            screen.close()
 
     def _take_in(self, fact: LiveFact) -> None:
         match fact:

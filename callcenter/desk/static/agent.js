@@ -120,7 +120,7 @@
       // a restarted service must not meet all its pages in the same moment
       const wait = Math.min(10000, 250 * 2 ** Math.min(tries, 6)) * (0.5 + Math.random());
       setTimeout(connect, event.code === 1012 && tries === 1 ? 200 * Math.random() : wait);
-      if (tries % 4 === 0) askWhy();
+      if (tries === 2 || tries % 4 === 0) askWhy();
       return undefined;
     });
   }
