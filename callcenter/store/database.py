@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from callcenter.errors import Unavailable
@@ -19,12 +20,12 @@ metadata = MetaData()
 class Database:
     """PostgreSQL as the service sees it: transactions with a scope, and ``Unavailable`` when it is away."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, wait_s: float = 5.0) -> None:
         self.engine: AsyncEngine = create_async_engine(
             async_url(url),
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=5,
+            pool_timeout=wait_s,
             connect_args={
                 "timeout": 5,
                 "command_timeout": 30,
@@ -44,6 +45,8 @@ class Database:
                 yield connection
         except (OperationalError, InterfaceError) as exc:
             raise Unavailable("database", _why(exc)) from exc
+        except NoFreeConnection as exc:
+            raise Unavailable("database", "every connection is in use") from exc
         except DBAPIError as exc:
             if exc.connection_invalidated or _is_away(exc):
                 raise Unavailable("database", _why(exc)) from exc
