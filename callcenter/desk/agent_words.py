@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -77,9 +77,9 @@ class AgentWords:
         return format_date(day, "d MMM", locale=self.fmt.locale)
 
     def when(self, at: datetime, zone: ZoneInfo, now: datetime) -> str:
-        """As short as a narrow list needs: today a time, before that a day."""
-        local = at.astimezone(zone)
-        return self.fmt.clock(at, zone) if local.date() == now.astimezone(zone).date() else self.day(local.date())
+        """As short as a narrow list needs: lately a time, before that a day."""
+        lately = now - at < timedelta(hours=12)
+        return self.fmt.clock(at, zone) if lately else self.day(at.astimezone(zone).date())
 
     def _filled(self, key: str, verdict: LineVerdict) -> str:
         args = {name: self.dbm(value) if isinstance(value, float) else value for name, value in verdict.args.items()}

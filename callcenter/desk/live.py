@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -24,7 +24,7 @@ from callcenter.desk.screen import Region, Screen
 from callcenter.desk.screens import Screens
 from callcenter.desk.sessions import Visitor
 from callcenter.errors import Unavailable
-from callcenter.words import SubscriberId, UniqueId
+from callcenter.words import Known, SubscriberId, UniqueId
 
 log = logging.getLogger(__name__)
 
@@ -39,27 +39,36 @@ NONSENSE = 1008
 
 class _Order(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _CardOrder(_Order):
     call: Annotated[str, Field(max_length=80)]
 
 
-class Choose(_Order):
+class Choose(_CardOrder):
     """Which of several subscribers calls; nobody asks again."""
 
     do: Literal["choose"]
     subscriber: Annotated[int, Field(ge=1, le=2**63 - 1)] | None
 
 
-class ReadAgain(_Order):
+class ReadAgain(_CardOrder):
     do: Literal["read_again"]
 
 
-class Dismiss(_Order):
+class Dismiss(_CardOrder):
     do: Literal["dismiss"]
 
 
-ORDER: TypeAdapter[Choose | ReadAgain | Dismiss] = TypeAdapter(
-    Annotated[Choose | ReadAgain | Dismiss, Field(discriminator="do")]
-)
+class Calling(_Order):
+    """The agent's phone was told to ring for this callback: whom it will call is shown meanwhile."""
+
+    do: Literal["calling"]
+    callback: Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+Order: TypeAlias = Choose | ReadAgain | Dismiss | Calling
+ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="do")])
 
 
 class LivePage:
@@ -136,8 +145,14 @@ class LivePage:
                 break
             self._carry_out(order, screen)
 
-    def _carry_out(self, order: Choose | ReadAgain | Dismiss, screen: Screen) -> None:
+    def _carry_out(self, order: Order, screen: Screen) -> None:
         """Orders are about the agent's own card, and only as far as they may see it."""
+        if isinstance(order, Calling):
+            owed = self._screens.rail.owed(screen)
+            for row in owed.value if isinstance(owed, Known) else ():
+                if row.id == order.callback and row.callable:
+                    self._screens.calling_back(row.id, row.provider, row.number, screen.extension)
+            return
         call, shown = UniqueId(order.call), self._screens.shown(screen.extension)
         if isinstance(order, Dismiss):
             self._screens.dismiss(screen.extension, call)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 PICTURE_AT_MOST_EVERY = 0.25
 """Seconds between two looks at the present picture; the first waits too, so that a card goes out before it."""
-LISTS_AT_MOST_EVERY = 0.5
+LISTS_AT_MOST_EVERY = 1.0
 AT_LEAST_EVERY = 15.0
 """Seconds after which everything is looked at again, for promises become overdue without any event."""
 
@@ -86,6 +86,7 @@ class Rail:
         self._screens = screens
         self._picture_stale = asyncio.Event()
         self._lists_stale = asyncio.Event()
+        self._stale_agents: set[str] = set()
         self._owed: dict[Scope, Listed[CallbackRow]] = {}
         self._calls: dict[tuple[Scope, str], Listed[CallRow]] = {}
         self._status: dict[Screen, Status] = {}
@@ -108,8 +109,9 @@ class Rail:
         """Something happened on the phones."""
         self._picture_stale.set()
 
-    def lists_changed(self) -> None:
-        """The ledger or the callbacks changed."""
+    def lists_changed(self, agents: Iterable[str] = ()) -> None:
+        """The callbacks changed, and the calls of these agents."""
+        self._stale_agents.update(agents)
         self._lists_stale.set()
 
     async def run(self) -> None:
@@ -155,13 +157,17 @@ class Rail:
     async def _read(self) -> None:
         """Reads the lists of those who look; what cannot be read now stays as it was."""
         screens = list(self._screens())
+        stale, self._stale_agents = self._stale_agents, set()
         owed: dict[Scope, Listed[CallbackRow]] = {}
         calls: dict[tuple[Scope, str], Listed[CallRow]] = {}
         for scope in {screen.scope for screen in screens}:
             owed[scope] = await self._list(self._lookups.open_callbacks(scope), self._owed.get(scope))
         for scope, extension in {(screen.scope, screen.extension) for screen in screens}:
             before = self._calls.get((scope, extension))
-            calls[scope, extension] = await self._list(self._lookups.own_calls(scope, extension), before)
+            if isinstance(before, Known) and extension not in stale:
+                calls[scope, extension] = before
+            else:
+                calls[scope, extension] = await self._list(self._lookups.own_calls(scope, extension), before)
         old_owed, self._owed = self._owed, owed
         old_calls, self._calls = self._calls, calls
         for screen in self._screens():

@@ -141,7 +141,7 @@ class Screens:
         for entry in entries:
             if (held := self._calls.get(entry.call.id)) is not None and held.over:
                 self._start(held, self._find_past)
-        self.rail.lists_changed()
+            self.rail.lists_changed((*entry.call.agents, *entry.call.rang))
 
     def callbacks_changed(self) -> None:
         """Somebody was added to those who are owed a call, or taken off."""

@@ -12,7 +12,7 @@ from aiohttp import ClientSession, CookieJar
 from playwright.async_api import Browser, Page, async_playwright, expect
 from sqlalchemy import text
 
-from callcenter.ami.facts import AgentAnswered, CallEnded, LinkLost, LinkRestored, RingEnded
+from callcenter.ami.facts import AgentAnswered, CallEnded, LinkLost, LinkRestored, PhoneStateChanged, RingEnded
 from callcenter.desk.screen import Region
 from callcenter.diag.reading import OnuReading, OnuState
 from callcenter.store import Database, Scope
@@ -189,6 +189,32 @@ async def test_one_works_by_keyboard(house: AgentHouse, chromium: Browser) -> No
         await page.focus(f"#choose-{second}")
         house.screens._card_changed(call)  # the card is drawn anew under the agent's hands
         await page.wait_for_function(f"document.activeElement.id === 'choose-{second}'")
+        assert complaints == []
+
+
+async def test_calling_back_rings_the_own_phone_and_shows_whom_one_calls(house: AgentHouse, chromium: Browser) -> None:
+    await house.subscriber("100241")
+    house.olts.answer(WEAK)
+    async with house.db.scoped(Scope.all()) as conn:
+        await conn.execute(
+            text("INSERT INTO callback (provider_id, number, callable, opened_at, due_at, misses, last_missed_at) "
+                 "VALUES (1, '+380671234567', true, :at, :due, 2, :at), (2, '+380931112233', true, :at, :due, 1, :at)"),
+            {"at": real_now() - timedelta(minutes=34), "due": real_now() - timedelta(minutes=4)},
+        )  # fmt: skip
+    async with house.served():
+        page, complaints = await agents_page(house, chromium)
+        await expect(page.locator("#callbacks li")).to_have_count(1)  # the other provider's is not ours to see
+        await expect(page.locator("#callbacks .left")).to_have_text("−4 хв")
+        await expect(page.locator(".tally .bad")).to_contain_text("1")
+        await page.keyboard.press("b")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        card = page.locator('.card[data-stage="calling"]')
+        await expect(card.locator(".who h2")).to_have_text("Шевченко Марія Іванівна")
+        await expect(card.locator(".greet")).to_contain_text("Ви нам телефонували")
+        assert house.orders.given == [("call_back", 1, "101")]
+        house.tell(PhoneStateChanged("101", "inuse"), PhoneStateChanged("101", "not_inuse"))
+        await expect(page.locator(".card")).to_have_attribute("data-stage", "after_call")
         assert complaints == []
 
 

@@ -56,7 +56,7 @@
 
   // --- time ---
 
-  const relative = new Intl.RelativeTimeFormat(language, { numeric: "always", style: "short" });
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
   const unit = (name) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short" });
   const minutes = unit("minute"), hours = unit("hour"), days = unit("day");
 
@@ -162,7 +162,10 @@
       });
       if (answer.status === 401) location.assign("/sign-in?next=/agent");
       else if (!answer.ok) announce((await answer.json().catch(() => ({}))).detail || desk.dataset.failed, true);
-      else if (button.dataset.said) announce(button.dataset.said, false);
+      else if (button.dataset.callback && socket?.readyState === WebSocket.OPEN) {
+        socket.send(JSON.stringify({ do: "calling", callback: Number(button.dataset.callback) }));
+        announce(desk.dataset.calling, false);
+      }
     } catch {
       announce(desk.dataset.failed, true);
     } finally {
