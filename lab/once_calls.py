@@ -356,6 +356,7 @@ class BrokenParts(_Scene):
         bad = {name: part for name, part in told["parts"].items() if part["state"] != "ok"}
         if answer.status != 200 or bad:
             raise Broken(f"{answer.status}: {bad}")
+        must((await self.house.api("GET", "/agents"))["linked"], "the picture of agents is an old one")
         alarms = (await self.house.api("GET", "/alarms"))["items"]
         raised = [(each["kind"], each["subject"]) for each in alarms]
         must(raised == [("unknown_did", UNKNOWN)], f"alarms: {raised}")

@@ -117,7 +117,7 @@ class LinkLost:
 
 @dataclass(frozen=True, slots=True)
 class LinkRestored:
-    """The picture has been read anew; what follows brings screens up to it."""
+    """The picture has been read, for the first time or anew; what follows brings screens up to it."""
 
 
 LiveFact: TypeAlias = (

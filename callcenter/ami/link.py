@@ -59,7 +59,7 @@ class LiveLink:
         tape: Tape | None = None,
         queue_limit: int = QUEUE_LIMIT,
     ) -> None:
-        self.view = LiveView()
+        self.view = LiveView(linked=None)
         self.tainted = 0
         self._doubt = 0
         self.asterisk_started = ""

@@ -63,11 +63,12 @@ NOT_ANSWERED = frozenset({"NOANSWER", "BUSY", "CONGESTION", "CHANUNAVAIL"})
 class LiveView:
     """The present picture, and what each event changes in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, linked: bool | None = True) -> None:
+        """``linked`` is ``None`` where nothing is known yet: then the first picture, or its failing, is a fact too."""
         self._now = Picture()
         self._members: dict[tuple[str, str], MemberChanged] = {}
         self._phones: dict[str, str] = {}
-        self._link_lost = False
+        self._linked = linked
 
     def calls(self) -> tuple[LiveCall, ...]:
         """All live calls in the order in which we met them."""
@@ -91,9 +92,9 @@ class LiveView:
 
     def lose_link(self, since: datetime) -> list[LiveFact]:
         """The picture stays as it was, and screens say since when."""
-        if self._link_lost:
+        if self._linked is False:
             return []
-        self._link_lost = True
+        self._linked = False
         return [LinkLost(since)]
 
     def apply(self, event: AmiEvent) -> list[LiveFact]:
@@ -146,8 +147,8 @@ class LiveView:
     def resync(self, snapshot: Snapshot) -> list[LiveFact]:
         """Brings the picture to what Asterisk lists now; calls in progress go on, those no longer there have ended."""
         now = self._now
-        facts: list[LiveFact] = [LinkRestored()] if self._link_lost else []
-        self._link_lost = False
+        facts: list[LiveFact] = [] if self._linked else [LinkRestored()]
+        self._linked = True
         listed = {shown.leg.uniqueid for shown in snapshot.channels}
         if snapshot.whole:
             for uniqueid in [*now.channels, *now.calls]:

@@ -320,6 +320,11 @@ def test_a_lost_link_is_said_once_and_calls_that_ended_meanwhile_end() -> None:
     assert view.is_empty()
 
 
+def test_the_first_picture_of_a_service_is_a_link_and_its_failing_a_loss() -> None:
+    assert LiveView(linked=None).resync(Snapshot((), (), (), True)) == [LinkRestored()]
+    assert LiveView(linked=None).lose_link(LOST_AT) == [LinkLost(LOST_AT)]
+
+
 def test_a_list_that_is_not_whole_ends_nobody() -> None:
     view = LiveView()
     told(ARRIVAL, JOIN, rings(ANNA), view=view)
