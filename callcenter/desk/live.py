@@ -24,7 +24,8 @@ from callcenter.desk.screen import Region, Screen
 from callcenter.desk.screens import Screens
 from callcenter.desk.sessions import Visitor
 from callcenter.errors import Unavailable
-from callcenter.words import Known, SubscriberId, UniqueId
+from callcenter.store import Scope
+from callcenter.words import Known, Language, SubscriberId, UniqueId
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class LivePage:
 
     def __init__(self, screens: Screens) -> None:
         self._screens = screens
+        self._lists: dict[tuple[Language, Scope], tuple[object, str]] = {}
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The frame of the page; its regions come over the socket."""
@@ -175,17 +177,26 @@ class LivePage:
         }
         rail = self._screens.rail
         match region:
+            case Region.CALLBACKS:
+                return self._list_of_callbacks(request, visitor, screen, values)
             case Region.LINK:
                 values["lost_since"] = self._screens.lost_since
             case Region.STATUS | Region.IDLE:
                 values |= {"status": rail.status(screen), "most": OPEN_CALLBACKS}
-            case Region.CALLBACKS:
-                values["owed"] = rail.owed(screen)
             case Region.CALLS:
                 values["calls"] = rail.calls(screen)
             case Region.CARD | Region.PAST:
                 values |= self._card_values(request, screen)
         return request.app[PAGES].fragment(visitor.language, f"agent/{region}.html", **values)
+
+    def _list_of_callbacks(self, request: web.Request, visitor: Visitor, screen: Screen, values: dict[str, Any]) -> str:
+        """Pages of the same providers and language show the same promises: they are drawn once for all of them."""
+        owed = self._screens.rail.owed(screen)
+        drawn = self._lists.get((visitor.language, screen.scope))
+        if drawn is None or drawn[0] is not owed:
+            html = request.app[PAGES].fragment(visitor.language, "agent/callbacks.html", **values, owed=owed)
+            drawn = self._lists[visitor.language, screen.scope] = (owed, html)
+        return drawn[1]
 
     def _card_values(self, request: web.Request, screen: Screen) -> dict[str, Any]:
         """The card on top; one of a provider the agent does not work for shows nothing of it."""

@@ -51,9 +51,6 @@ class Status:
     overdue: int = 0
 
 
-NOTHING_KNOWN = Status("offline", "", None)
-
-
 def status_of(agent: AgentNow | None, queues: Iterable[QueueNow], owed: Sequence[CallbackRow], now: datetime) -> Status:
     """The agent's state with how many callers wait in their queues, the longest since when, and what is owed."""
     mine = list(queues)
@@ -94,8 +91,8 @@ class Rail:
     def status(self, screen: Screen) -> Status:
         """As it was when last looked at; a page just opened is looked up at once."""
         if screen not in self._status:
-            self._look()
-        return self._status.get(screen, NOTHING_KNOWN)
+            self._status |= self._seen([screen])
+        return self._status[screen]
 
     def owed(self, screen: Screen) -> Listed[CallbackRow]:
         """The oldest promises of the providers this page may see."""
@@ -124,22 +121,29 @@ class Rail:
             await _soon(self._picture_stale, AT_LEAST_EVERY)
             await asyncio.sleep(PICTURE_AT_MOST_EVERY)
             self._picture_stale.clear()
-            self._look()
+            await self._look()
 
     async def _keep_lists(self) -> None:
         while True:
             await _soon(self._lists_stale, AT_LEAST_EVERY)
             self._lists_stale.clear()
             await self._read()
-            self._look()
+            await self._look()
             await asyncio.sleep(LISTS_AT_MOST_EVERY)
 
-    def _look(self) -> None:
-        """Draws the status of those for whom it differs."""
-        screens = list(self._screens())
+    async def _look(self) -> None:
+        """Has the status drawn for those for whom it differs, one page after another: a card never waits for many."""
+        seen, before = self._seen(list(self._screens())), self._status
+        self._status = seen
+        for screen, status in seen.items():
+            old = before.get(screen)
+            if old is not None and status != old:
+                screen.note(Region.STATUS, *([Region.IDLE] if status.state != old.state else []))
+                await asyncio.sleep(0)
+
+    def _seen(self, screens: Sequence[Screen]) -> dict[Screen, Status]:
         if not screens:
-            self._status.clear()
-            return
+            return {}
         picture, book, now = self._live(), self._book(), self._clock()
         agents = {agent.extension: agent for agent in picture.agents}
         queues = {queue.name: queue for queue in picture.queues}
@@ -149,10 +153,7 @@ class Rail:
             owed = self._owed.get(screen.scope)
             rows = owed.value if isinstance(owed, Known) else ()
             seen[screen] = status_of(agents.get(screen.extension), mine, rows, now)
-            before = self._status.get(screen)
-            if before is not None and seen[screen] != before:
-                screen.note(Region.STATUS, *([Region.IDLE] if seen[screen].state != before.state else []))
-        self._status = seen
+        return seen
 
     async def _read(self) -> None:
         """Reads the lists of those who look; what cannot be read now stays as it was."""
@@ -170,12 +171,13 @@ class Rail:
                 calls[scope, extension] = await self._list(self._lookups.own_calls(scope, extension), before)
         old_owed, self._owed = self._owed, owed
         old_calls, self._calls = self._calls, calls
-        for screen in self._screens():
+        for screen in list(self._screens()):
             key = (screen.scope, screen.extension)
             if _rows(old_owed.get(screen.scope)) != _rows(owed.get(screen.scope)):
                 screen.note(Region.CALLBACKS)
             if _rows(old_calls.get(key)) != _rows(calls.get(key)):
                 screen.note(Region.CALLS)
+            await asyncio.sleep(0)
 
     async def _list(self, question: Awaitable[Sequence[T]], before: Listed[T] | None) -> Listed[T]:
         try:

@@ -129,7 +129,15 @@ class Book:
         return frozenset(q.provider for q in self.queues if any(m.extension == extension for m in q.members))
 
     def queues_of(self, extension: str) -> tuple[Queue, ...]:
-        return tuple(q for q in self.queues if any(m.extension == extension for m in q.members))
+        return self._by_member.get(extension, ())
+
+    @cached_property
+    def _by_member(self) -> dict[str, tuple[Queue, ...]]:
+        found: dict[str, tuple[Queue, ...]] = {}
+        for queue in self.queues:
+            for extension in {member.extension for member in queue.members}:
+                found[extension] = (*found.get(extension, ()), queue)
+        return found
 
     @cached_property
     def _by_id(self) -> dict[ProviderId, Provider]:
