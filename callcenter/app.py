@@ -202,6 +202,7 @@ class App:
             parts=self.parts,
             measures=self.measures,
             changed=self.screens.callbacks_changed,
+            calling=self.screens.calling_back,
             country=self.settings.country,
         )
 
@@ -240,7 +241,10 @@ class App:
                 served(make_app(self.desk_ports(), live_routes(self.screens)), web.host, web.port) as port,
             ):
                 log.info("serving on http://%s:%d", web.host, port)
-                yield
+                try:
+                    yield
+                finally:
+                    self.screens.close_pages()
         finally:
             await self.intake.close()
             self.snmp.close()

@@ -62,9 +62,11 @@ class AsteriskSettings(_Section):
     var_dir: Path
     module_dir: Path
     own_whole: bool = False
-    """True renders a whole configuration (asterisk.conf, modules.conf, ...); False files for an existing PBX to include."""
+    """True renders a whole configuration, asterisk.conf and all; False files for an existing PBX to include."""
     sip_bind: str = "0.0.0.0:5060"
     ami_bind: str = "127.0.0.1"
+    ami_permit: tuple[str, ...] = ("127.0.0.1",)
+    """Addresses and networks whose AMI logins Asterisk takes; the service's own, when it is not on this machine."""
     ami_port: int = Field(5038, ge=1, le=65535)
     ami_tls_cert: Path | None = None
     max_calls: int = Field(500, ge=1)

@@ -146,6 +146,7 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
         telephony=orders,
         live=live,
         parts=dict,
+        calling=screens.calling_back,
     )
     async with asyncio.TaskGroup() as group:
         running = group.create_task(screens.run())

@@ -118,6 +118,7 @@ async def call(ask: Ask, wanted: CallbackWanted) -> None:
     if ask.visitor.extension is None:
         raise RuleBroken(words.text("callback.no_phone"))
     await ask.ports.telephony.call_back(wanted.callback, ask.visitor.extension)
+    ask.ports.calling(found.id, found.provider, found.number, ask.visitor.extension)
 
 
 async def close(ask: Ask, wanted: CallbackWanted) -> None:

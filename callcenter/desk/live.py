@@ -25,7 +25,7 @@ from callcenter.desk.screens import Screens
 from callcenter.desk.sessions import Visitor
 from callcenter.errors import Unavailable
 from callcenter.store import Scope
-from callcenter.words import Known, Language, SubscriberId, UniqueId
+from callcenter.words import Language, SubscriberId, UniqueId
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +61,7 @@ class Dismiss(_CardOrder):
     do: Literal["dismiss"]
 
 
-class Calling(_Order):
-    """The agent's phone was told to ring for this callback: whom it will call is shown meanwhile."""
-
-    do: Literal["calling"]
-    callback: Annotated[int, Field(ge=1, le=2**63 - 1)]
-
-
-Order: TypeAlias = Choose | ReadAgain | Dismiss | Calling
+Order: TypeAlias = Choose | ReadAgain | Dismiss
 ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="do")])
 
 
@@ -149,12 +142,6 @@ class LivePage:
 
     def _carry_out(self, order: Order, screen: Screen) -> None:
         """Orders are about the agent's own card, and only as far as they may see it."""
-        if isinstance(order, Calling):
-            owed = self._screens.rail.owed(screen)
-            for row in owed.value if isinstance(owed, Known) else ():
-                if row.id == order.callback and row.callable:
-                    self._screens.calling_back(row.id, row.provider, row.number, screen.extension)
-            return
         call, shown = UniqueId(order.call), self._screens.shown(screen.extension)
         if isinstance(order, Dismiss):
             self._screens.dismiss(screen.extension, call)

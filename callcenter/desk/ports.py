@@ -110,4 +110,6 @@ class DeskPorts:
     measures: Callable[[], Sequence[Measure]] = tuple
     changed: Callable[[], None] = lambda: None
     """Called after the web changed what live pages show."""
+    calling: Callable[[int, ProviderId, str, str], None] = lambda _callback, _provider, _number, _extension: None
+    """Called when an agent's phone was told to ring for a callback: whose, which number, by which extension."""
     country: str = "UA"

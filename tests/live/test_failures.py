@@ -1,4 +1,4 @@
-"""Whatever is killed, cut or full: each call has one outcome, exactly one callback where one is owed, and a recording."""
+"""Whatever is killed, cut or full: each call has one outcome, one callback where one is owed, and a recording."""
 
 from __future__ import annotations
 

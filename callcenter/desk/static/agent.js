@@ -162,10 +162,7 @@
       });
       if (answer.status === 401) location.assign("/sign-in?next=/agent");
       else if (!answer.ok) announce((await answer.json().catch(() => ({}))).detail || desk.dataset.failed, true);
-      else if (button.dataset.callback && socket?.readyState === WebSocket.OPEN) {
-        socket.send(JSON.stringify({ do: "calling", callback: Number(button.dataset.callback) }));
-        announce(desk.dataset.calling, false);
-      }
+      else if (button.dataset.callback) announce(desk.dataset.calling, false);
     } catch {
       announce(desk.dataset.failed, true);
     } finally {
