@@ -200,6 +200,7 @@ class Session:
                 except* Refused as group:
                     refused = True
                     self._went(_first(group))
+                _leave_when_cancelled()
                 failures = 1 if self._counters.resyncs > connected_before else failures + 1
                 delay = retry_delay(self._pace, failures, refused=refused, chance=self._chance())
                 await asyncio.sleep(delay)
@@ -379,6 +380,13 @@ def _wire_counts(wire: Wire) -> dict[str, int]:
         "unasked_replies": wire.unasked,
         "bytes_received": wire.received,
     }
+
+
+def _leave_when_cancelled() -> None:
+    """A TaskGroup that fails in the moment in which we are cancelled tells of the failure only (Python 3.11, 3.12)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _first(group: BaseExceptionGroup[Any]) -> Any:

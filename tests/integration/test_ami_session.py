@@ -148,6 +148,18 @@ async def test_a_refused_login_is_said_clearly_and_tried_seldom() -> None:
     assert SECRET not in repr(address(asterisk))
 
 
+async def test_a_link_ends_when_it_is_told_to_even_in_the_moment_in_which_it_fails() -> None:
+    async with scripted_asterisk(secret="another") as asterisk:
+        for turns in range(40):
+            link = LiveLink(address(asterisk), nobody, clock=clock)
+            logins = asterisk.count("Login")
+            async with asyncio.timeout(5), running(link):
+                while asterisk.count("Login") == logins:
+                    await asyncio.sleep(0)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+
+
 def test_a_refused_login_waits_half_a_minute_and_an_absent_asterisk_some_seconds_at_most() -> None:
     pace = Pace()
     delays = [retry_delay(pace, failures, refused=False, chance=0.0) for failures in (1, 2, 3, 4, 5, 60_000)]
