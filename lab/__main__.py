@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     demo = commands.add_parser("demo", help="a lab with callers that keep calling")
     demo.add_argument("--once", action="store_true", help="make the calls, check every promise, end")
     for word in ("phone", "olt", "call", "service", "asterisk", "postgres", "ami"):
-        commands.add_parser(word, help=argparse.SUPPRESS).add_argument("words", nargs=argparse.REMAINDER)
+        commands.add_parser(word).add_argument("words", nargs=argparse.REMAINDER)
     asked = parser.parse_args(arguments)
     site = Site()
     match asked.command:
