@@ -237,7 +237,7 @@ async def profiled(house: House, file: Path | None, seconds: float) -> AsyncIter
         yield
         return
     sampler = await asyncio.create_subprocess_exec(
-        *("py-spy", "record", "-p", str(house.service.pid), "-d", str(int(seconds)), "-r", "200"),
+        *("py-spy", "record", "-p", str(house.service.pid), "-d", str(int(seconds)), "-r", "100", "--nonblocking"),
         *("-f", "raw", "-o", str(file)),
         stdout=asyncio.subprocess.DEVNULL,
     )

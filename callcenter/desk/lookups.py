@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,11 +14,13 @@ from callcenter.diag.line import LineReading
 from callcenter.diag.olts import Olt, olt_by_id
 from callcenter.store import Database, Scope
 from callcenter.subscribers.directory import Subscriber, find_by_number
-from callcenter.words import Missing, ProviderId
+from callcenter.words import Missing, OltId, ProviderId
 
 PAST_CALLS = 12
 OPEN_CALLBACKS = 30
 OWN_CALLS = 8
+OLT_KEPT = 5.0
+"""Seconds for which an OLT's address is remembered: as long as the book of providers is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class ReadsLines(Protocol):
 def lookups_of(db: Database, reader: ReadsLines) -> Lookups:
     """The house's own: every question is asked in the scope of the one provider it is about."""
 
+    known_olts: dict[OltId, tuple[Olt, float]] = {}
+
     async def subscribers(provider: ProviderId, number: str) -> Sequence[Subscriber]:
         async with db.scoped(Scope.only([provider])) as conn:
             return await find_by_number(conn, provider, number)
@@ -53,9 +58,15 @@ def lookups_of(db: Database, reader: ReadsLines) -> Lookups:
     async def olt_of(subscriber: Subscriber) -> Olt | Missing:
         if subscriber.olt is None or subscriber.onu is None:
             return Missing("card.no_onu")
+        kept, now = known_olts.get(subscriber.olt), asyncio.get_running_loop().time()
+        if kept is not None and now - kept[1] < OLT_KEPT and kept[0].provider == subscriber.provider:
+            return kept[0]
         async with db.scoped(Scope.only([subscriber.provider])) as conn:
             found = await olt_by_id(conn, subscriber.olt)
-        return found or Missing("card.no_onu")
+        if found is None:
+            return Missing("card.no_onu")
+        known_olts[found.id] = found, now
+        return found
 
     async def last_known(subscriber: Subscriber) -> LineReading:
         olt = await olt_of(subscriber)

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PICTURE_AT_MOST_EVERY = 0.25
 """Seconds between two looks at the present picture; the first waits too, so that a card goes out before it."""
+TALLY_AT_MOST_EVERY = 1.0
+"""Seconds between two counts of who waits: every call changes them, and on every agent's page."""
 LISTS_AT_MOST_EVERY = 1.0
 AT_LEAST_EVERY = 15.0
 """Seconds after which everything is looked at again, for promises become overdue without any event."""
@@ -49,6 +51,11 @@ class Status:
     callbacks: int = 0
     """How many stand in the list, which ends somewhere."""
     overdue: int = 0
+
+    @property
+    def own(self) -> tuple[str, str, datetime | None]:
+        """What is the agent's own in it, and shown without delay."""
+        return self.state, self.reason, self.since
 
 
 def status_of(agent: AgentNow | None, queues: Iterable[QueueNow], owed: Sequence[CallbackRow], now: datetime) -> Status:
@@ -87,6 +94,7 @@ class Rail:
         self._owed: dict[Scope, Listed[CallbackRow]] = {}
         self._calls: dict[tuple[Scope, str], Listed[CallRow]] = {}
         self._status: dict[Screen, Status] = {}
+        self._counted_at = float("-inf")
 
     def status(self, screen: Screen) -> Status:
         """As it was when last looked at; a page just opened is looked up at once."""
@@ -135,11 +143,24 @@ class Rail:
         """Has the status drawn for those for whom it differs, one page after another: a card never waits for many."""
         seen, before = self._seen(list(self._screens())), self._status
         self._status = seen
-        for screen, status in seen.items():
+        counted = self._tally_is_due()
+        for screen, status in list(seen.items()):
             old = before.get(screen)
-            if old is not None and status != old:
-                screen.note(Region.STATUS, *([Region.IDLE] if status.state != old.state else []))
-                await asyncio.sleep(0)
+            if old is None or status == old:
+                continue
+            if not counted and status.own == old.own:
+                seen[screen] = old
+                self._picture_stale.set()
+                continue
+            screen.note(Region.STATUS, *([Region.IDLE] if status.state != old.state else []))
+            await asyncio.sleep(0)
+
+    def _tally_is_due(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        due = now >= self._counted_at + TALLY_AT_MOST_EVERY
+        if due:
+            self._counted_at = now
+        return due
 
     def _seen(self, screens: Sequence[Screen]) -> dict[Screen, Status]:
         if not screens:

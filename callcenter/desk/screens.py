@@ -32,6 +32,7 @@ from callcenter.ami.facts import (
     RingEnded,
 )
 from callcenter.calls.entry import LedgerEntry
+from callcenter.desk.call_rows import CallRow
 from callcenter.desk.card import Card, Seat, Stage, card_on_top
 from callcenter.desk.lookups import Lookups
 from callcenter.desk.ports import Snapshot
@@ -41,7 +42,7 @@ from callcenter.errors import CallCenterError
 from callcenter.routing.book import Book
 from callcenter.routing.numbers import caller_number
 from callcenter.store import Scope
-from callcenter.words import Clock, Missing, ProviderId, SubscriberId, UniqueId
+from callcenter.words import Clock, Maybe, Missing, ProviderId, SubscriberId, UniqueId
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,8 @@ class Screens:
         self._calls: dict[UniqueId, _Call] = {}
         self._seats: dict[str, dict[UniqueId, Seat]] = {}
         self._screens: dict[str, set[Screen]] = {}
+        self._pasts: dict[str, tuple[UniqueId, Maybe[tuple[CallRow, ...]]]] = {}
+        """By agent: the calls before the one on their screens, as last drawn."""
         self._group: asyncio.TaskGroup | None = None
         self.lost_since: datetime | None = None
         """Since when the live link is cut, if it is: what is shown is as it was then."""
@@ -301,8 +304,13 @@ class Screens:
         return [screen for screens in self._screens.values() for screen in screens]
 
     def _seat_changed(self, agent: str) -> None:
+        """The card is drawn again; what was before the call only where that is another now."""
+        shown, before = self.shown(agent), self._pasts.pop(agent, None)
+        past = None if shown is None else (shown[0].call, shown[0].history)
+        if past is not None:
+            self._pasts[agent] = past
         for screen in self._screens.get(agent, ()):
-            screen.note(Region.CARD, Region.PAST)
+            screen.note(Region.CARD, *([Region.PAST] if past != before else []))
 
     def _card_changed(self, call: UniqueId) -> None:
         for agent, _ in self._seats_at(call):
