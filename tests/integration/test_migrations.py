@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from alembic import command
-from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -12,7 +12,7 @@ from callcenter.errors import Misconfigured
 from callcenter.store import Database
 from callcenter.store.database import async_url
 from callcenter.store.embedded import Embedded
-from callcenter.store.migrate import FOLDER, check_schema, migrate
+from callcenter.store.migrate import HEAD, alembic_config, check_schema, migrate
 
 
 async def test_down_and_up_again(postgres: Embedded) -> None:
@@ -24,8 +24,7 @@ async def test_down_and_up_again(postgres: Embedded) -> None:
     service = Database(postgres.url.replace("/callcenter?", "/updown?"), pool_size=2)
 
     def down(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(FOLDER))
+        config = alembic_config()
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
 
@@ -47,3 +46,7 @@ async def test_down_and_up_again(postgres: Embedded) -> None:
         async with superuser.connect() as connection:
             await connection.execute(text("DROP DATABASE updown WITH (FORCE)"))
         await superuser.dispose()
+
+
+def test_this_version_names_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD
