@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from callcenter.errors import Misconfigured
 from callcenter.store import Database
-from callcenter.store.database import async_url
+from callcenter.store.database import async_url, metadata
 from callcenter.store.embedded import Embedded
 from callcenter.store.migrate import HEAD, alembic_config, check_schema, migrate
 
@@ -50,3 +54,18 @@ async def test_down_and_up_again(postgres: Embedded) -> None:
 
 def test_this_version_names_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD
+
+
+async def test_the_tables_that_code_declares_are_the_tables_there_are(postgres: Embedded) -> None:
+    def differences(connection: Connection) -> list[object]:
+        seen = MigrationContext.configure(connection, opts={"compare_type": True})
+        found = compare_metadata(seen, metadata)
+        return [each for each in found if "_column" in str(each) or "modify_" in str(each)]
+
+    for slice_ in ("routing", "diag"):
+        importlib.import_module(f"callcenter.{slice_}.tables")
+    assert metadata.tables
+    owner = create_async_engine(async_url(postgres.owner_url))
+    async with owner.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await owner.dispose()
