@@ -76,7 +76,7 @@ class App:
         )
         self.board = Board(self.link.view, self.shelf.book, clock)
         self.orders = Orders(database, self.shelf.book, self.commands, self.link.view, settings.outbound, clock)
-        self.ledger = Ledger(database, self.shelf.book, asterisk, clock, HOOKS, self.on_committed)
+        self.ledger = Ledger(database, self.shelf.book, asterisk, clock, HOOKS, self.on_committed, self.shelf.refresh)
         self.witness = Witness(
             database, self.shelf.book, asterisk.queue_log, self.ledger, clock, HOOKS, self.on_committed
         )

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
 
 from callcenter.calls.outcome import CallOutcome
 from callcenter.calls.record import CallRecord
-
-_OWES_NOTHING: Final = frozenset({CallOutcome.ANSWERED, CallOutcome.UNKNOWN_DID})
 
 
 def is_owed_a_callback(outcome: CallOutcome | None) -> bool:
     """A caller who never reached a human is owed a callback, whatever stage their call ended in.
 
-    Also one who met an agent for less than the provider's minimum: that is no conversation.
+    Also one who met an agent for less than the provider's minimum: that is no conversation. And one whose DID Asterisk
+    did not know although it is a provider's: it was too new, and that is ours to make good.
     """
-    return outcome is not None and outcome not in _OWES_NOTHING
+    return outcome is not None and outcome is not CallOutcome.ANSWERED
 
 
 def due_at(missed_at: datetime, within: timedelta) -> datetime:

@@ -35,3 +35,13 @@ class HookOfMany(Protocol):
     async def __call__(self, connection: AsyncConnection, entry: LedgerEntry) -> None: ...
 
     async def of_many(self, connection: AsyncConnection, entries: Sequence[LedgerEntry]) -> None: ...
+
+
+async def run_hooks(connection: AsyncConnection, hooks: Sequence[Hook], entries: Sequence[LedgerEntry]) -> None:
+    """Does what these calls oblige us to."""
+    for hook in hooks:
+        if isinstance(hook, HookOfMany):
+            await hook.of_many(connection, entries)
+        else:
+            for entry in entries:
+                await hook(connection, entry)

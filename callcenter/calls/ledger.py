@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls import tables
-from callcenter.calls.entry import Hook, HookOfMany, LedgerEntry
+from callcenter.calls.adoption import Adoption, Refresh
+from callcenter.calls.entry import Hook, LedgerEntry, run_hooks
 from callcenter.calls.groups import Group, Groups
 from callcenter.calls.journal import LONGEST_LINE, Chunk, Journal, Position
 from callcenter.calls.record import Begun, CallRecord, Direction
@@ -103,6 +104,7 @@ class Ledger:
         clock: Clock,
         hooks: Sequence[Hook] = (),
         committed: Callable[[Sequence[LedgerEntry]], None] = lambda _entries: None,
+        refresh_book: Refresh | None = None,
     ) -> None:
         self._database = database
         self._book = book
@@ -110,6 +112,7 @@ class Ledger:
         self._clock = clock
         self._hooks = tuple(hooks)
         self._committed = committed
+        self._adoption = Adoption(database, book, refresh_book, clock, hooks)
         self._groups: Groups | None = None
         self._place: Position | None = None
         self._most_lines: int | None = None
@@ -166,6 +169,8 @@ class Ledger:
 
     async def step(self) -> bool:
         """Commits the next lines, if there are any; says whether there were. Raises ``Unavailable``."""
+        if adopted := await self._adoption.step():
+            self._committed(adopted)
         if self._groups is None:
             await self._remember()
         asked_at = self._clock()
@@ -232,6 +237,8 @@ class Ledger:
         self._rows += digest.rows
         self._committed_at = now
         self._most_lines = None if self._most_lines is None else _wider(self._most_lines)
+        if digest.unknown:
+            self._adoption.want()
         for call in presumed:
             self._presumed.pop(call, None)
         return entries
@@ -319,6 +326,7 @@ class Ledger:
 
     async def _sweep(self) -> None:
         """Calls of which nothing was written for hours are over: their last rows are lost, and that is said."""
+        self._adoption.look_again()
         if self._groups is None or self._lag:
             return
         limit = self._clock().timestamp() - STALE_S
@@ -340,16 +348,6 @@ class Ledger:
             log.info("ledger: reads on")
             self._trouble = ""
         self._state = "reading"
-
-
-async def run_hooks(connection: AsyncConnection, hooks: Sequence[Hook], entries: Sequence[LedgerEntry]) -> None:
-    """Does what these calls oblige us to."""
-    for hook in hooks:
-        if isinstance(hook, HookOfMany):
-            await hook.of_many(connection, entries)
-        else:
-            for entry in entries:
-                await hook(connection, entry)
 
 
 class _Owners:

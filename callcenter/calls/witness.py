@@ -17,9 +17,9 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls import tables
-from callcenter.calls.entry import Hook, LedgerEntry
+from callcenter.calls.entry import Hook, LedgerEntry, run_hooks
 from callcenter.calls.journal import Journal, Position
-from callcenter.calls.ledger import SOURCE, Ledger, run_hooks
+from callcenter.calls.ledger import SOURCE, Ledger
 from callcenter.calls.outcome import CallOutcome
 from callcenter.calls.queue_log import ENTERED, STARTED, queue_row
 from callcenter.calls.record import CallRecord

@@ -11,12 +11,10 @@ from callcenter.calls.groups import fold_journal
 from callcenter.calls.outcome import CallOutcome
 from tests.unit.cel_rows import CALL_BACK, MISS, TALK, nth_call, rows_of
 
-NOT_OWED = {CallOutcome.ANSWERED, CallOutcome.UNKNOWN_DID}
-
 
 @pytest.mark.parametrize("outcome", sorted(CallOutcome))
 def test_whoever_never_reached_a_human_is_owed_a_callback(outcome: CallOutcome) -> None:
-    assert is_owed_a_callback(outcome) == (outcome not in NOT_OWED)
+    assert is_owed_a_callback(outcome) == (outcome is not CallOutcome.ANSWERED)
 
 
 def test_a_call_in_progress_is_not_missed_yet() -> None:
