@@ -41,4 +41,4 @@ format: setup-test ## rewrites the code in its one format
 	@.venv/bin/ruff check --fix .
 
 clean: lab-stop ## removes what the commands above made
-	rm -rf .venv var node_modules callcenter/desk/static/vendor
+	rm -rf .venv var

@@ -73,10 +73,6 @@ if [ "${LAB_ASTERISK:-debian}" = debian ]; then
         [ -e /usr/share/python-apt/templates/Debian.info ] || need python-apt-common
     fi
 fi
-if [ -e package.json ]; then
-    has node || need nodejs
-    has npm || need npm
-fi
 if [ "$purpose" = test ]; then
     has sipp || need sip-tester
     has snmpget || need snmp
@@ -128,18 +124,6 @@ if ! is_done project "$key"; then
     say "installing callcenter itself, editable"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
     mark_done project "$key"
-fi
-
-# ------------------------------------------------------------ the page's libraries
-
-if [ -e package.json ]; then
-    key=$(cat package.json package-lock.json scripts/vendor.sh 2>/dev/null | hash_of)
-    if ! is_done page "$key" || [ ! -d node_modules ]; then
-        say "fetching the page's libraries"
-        npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
-        sh scripts/vendor.sh
-        mark_done page "$key"
-    fi
 fi
 
 # ------------------------------------------------------------ Asterisk
