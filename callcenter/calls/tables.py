@@ -18,7 +18,7 @@ from callcenter.routing.numbers import CallerNumber
 from callcenter.words import Did, ProviderId, UniqueId
 
 Source = Literal["journal", "ami", "queue_log"]
-_MOST_KEPT_BYTES: Final = 2_000
+_MOST_KEPT_BYTES: Final = 65_536
 """Of bytes that are no row; where the rest is, the path and the position say."""
 
 
@@ -176,7 +176,7 @@ _SET_ASIDE = text(
     """
     INSERT INTO journal_set_aside (source, path, position, raw, reason, seen_at)
     VALUES (:source, :path, :position, :raw, :reason, :now)
-    ON CONFLICT (source, raw, position) DO NOTHING
+    ON CONFLICT (source, position, sha256(raw)) DO NOTHING
     """
 )
 _CALLS = text(

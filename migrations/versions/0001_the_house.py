@@ -145,9 +145,9 @@ CREATE TABLE journal_set_aside (
     reason text NOT NULL,
     seen_at timestamptz NOT NULL,
     resolved_at timestamptz,
-    resolved_by text,
-    UNIQUE (source, raw, position)
+    resolved_by text
 );
+CREATE UNIQUE INDEX journal_set_aside_once ON journal_set_aside (source, position, sha256(raw));
 CREATE TABLE call (
     id text PRIMARY KEY,
     provider_id bigint REFERENCES provider ON DELETE CASCADE,

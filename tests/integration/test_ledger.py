@@ -229,6 +229,22 @@ async def test_torn_and_glued_rows_are_told_as_far_as_they_can_be(house: House) 
     assert await house.rows("SELECT kind, times FROM alarm") == [("journal_set_aside", 1)]
 
 
+async def test_a_long_piece_is_kept_whole_once_and_one_longer_than_any_row_from_its_beginning(house: House) -> None:
+    dice = random.Random(7)
+    long, longer = (bytes(dice.choices(range(128, 256), k=size)) for size in (40_000, 200_000))
+    house.write(long + b"\n" + longer + b"\n" + nth_call(1, 0, MISS, number=ONE))
+    await house.ledger().catch_up()
+    assert await house.outcomes() == [("+380631111111", "left_waiting")]
+    kept = [(bytes(raw), reason) for raw, reason in (await house.snapshot())["aside"]]
+    assert kept[0][0] == long
+    assert b"".join(raw for raw, _ in kept[1:]).startswith(longer[:65_536])
+    assert any("200000 bytes" in reason for _, reason in kept[1:]) or len(kept) > 2
+    async with house.database.scoped(Scope.all()) as connection:
+        await connection.execute(text("DELETE FROM journal_position"))
+    await house.ledger().catch_up()
+    assert [(bytes(raw), reason) for raw, reason in (await house.snapshot())["aside"]] == kept
+
+
 @pytest.mark.parametrize("how", ["by PostgreSQL", "by our own code"])
 async def test_a_row_that_is_refused_stops_no_other(house: House, how: str) -> None:
     async def refuses(connection: AsyncConnection, entry: LedgerEntry) -> None:
