@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Final
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,19 +18,35 @@ def owes_a_recording(call: CallRecord) -> bool:
     return call.outcome in {CallOutcome.ANSWERED, CallOutcome.CUT_SHORT} and call.ended
 
 
-async def expect(connection: AsyncConnection, entry: LedgerEntry) -> None:
-    """The ledger's hook: owes the call's recording in the call's own transaction. May run again for the same call."""
+class _Expect:
+    """Owes each conversation's recording in the call's own transaction: the ledger's hook.
+
+    It may run again for the same call; one that turns out to have been missed owes none any more.
+    """
+
+    async def __call__(self, connection: AsyncConnection, entry: LedgerEntry) -> None:
+        await self.of_many(connection, [entry])
+
+    async def of_many(self, connection: AsyncConnection, entries: Sequence[LedgerEntry]) -> None:
+        """All of a transaction at once."""
+        ended = [entry for entry in entries if entry.call.ended]
+        owed = [_owed(entry) for entry in ended if owes_a_recording(entry.call)]
+        free = [entry.call.id for entry in ended if not owes_a_recording(entry.call)]
+        if owed:
+            await connection.execute(_EXPECT, owed)
+        if free:
+            await connection.execute(_OWES_NONE, {"calls": free})
+
+
+expect: Final = _Expect()
+
+
+def _owed(entry: LedgerEntry) -> dict[str, Any]:
     call = entry.call
-    if owes_a_recording(call):
-        await connection.execute(
-            _EXPECT,
-            {
-                "call": call.id, "provider": entry.provider.id, "source": call.recording or call.id,
-                "talked": call.talked_s, "at": call.missed_at,
-            },
-        )  # fmt: skip
-    elif call.ended:
-        await connection.execute(_OWES_NONE, {"call": call.id})
+    return {
+        "call": call.id, "provider": entry.provider.id, "source": call.recording or call.id,
+        "talked": call.talked_s, "at": call.missed_at,
+    }  # fmt: skip
 
 
 _EXPECT = text(
@@ -39,4 +58,4 @@ _EXPECT = text(
     WHERE recording.state = 'expected'
     """
 )
-_OWES_NONE = text("DELETE FROM recording WHERE call_id = :call AND state = 'expected'")
+_OWES_NONE = text("DELETE FROM recording WHERE call_id = ANY(CAST(:calls AS text[])) AND state = 'expected'")
