@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -14,14 +14,17 @@ from callcenter.ami.commands import Commands
 from callcenter.ami.session import NOT_STARTED, AmiAddress
 from callcenter.cli.place import Place, clock
 from callcenter.config import Settings
+from callcenter.errors import CallCenterError
 from callcenter.ivr.prompts import make_music, make_prompts
-from callcenter.pbx.install import Installed, Reload, check_rendered, install
-from callcenter.pbx.render import prompts_folder, render
+from callcenter.pbx.install import Installed, Reload, check_rendered, go_back, install
+from callcenter.pbx.render import music_folder, prompts_folder, render
 from callcenter.pbx.version import PbxVersion
 from callcenter.routing.book import Book, load_book
 from callcenter.store import Database
 
 AMI_PATIENCE_S = 3.0
+
+T = TypeVar("T")
 
 
 @click.group()
@@ -68,26 +71,41 @@ def _write(folder: Path, files: dict[str, str]) -> None:
 def _put_in_place(settings: Settings, book: Book, files: dict[str, str]) -> None:
     sounds, studio = prompts_folder(settings), settings.data_dir / "prompts"
     made = make_prompts(book.providers, sounds, studio if studio.is_dir() else None)
-    make_music(sounds.parent / "callcenter-music", studio if studio.is_dir() else None)
+    make_music(music_folder(settings), studio if studio.is_dir() else None)
     done, untold = asyncio.run(_install(settings, files))
     click.echo(f"configuration {done.generation}: {len(done.changed)} of {len(files)} files changed")
     click.echo(f"prompts: {len(made)}, of which {sum(each.fresh for each in made)} made now")
-    if untold:
-        click.echo(f"Asterisk was not told ({untold}): it reads this when it starts, or at `core reload`")
+    _say_untold(untold)
     if done.needs_restart:
         click.echo(f"Asterisk must be restarted for {', '.join(done.needs_restart)}")
     for line in done.operator:
         click.echo(f"still to do: {line}")
 
 
+@asterisk.command("rollback")
+@click.pass_obj
+def rollback(place: Place) -> None:
+    """Puts the configuration before the present one back, and has Asterisk reload; done twice, it is as it was."""
+    generation, untold = asyncio.run(_go_back(place.settings))
+    click.echo(f"configuration {generation} is in place again")
+    _say_untold(untold)
+
+
+def _say_untold(why: str) -> None:
+    if why:
+        click.echo(f"Asterisk was not told ({why}): it reads this when it starts, or at `core reload`")
+
+
+async def _go_back(settings: Settings) -> tuple[str, str]:
+    return await _told(settings, lambda reload: go_back(settings.asterisk, reload))
+
+
 async def _install(settings: Settings, files: dict[str, str]) -> tuple[Installed, str]:
-    async with _reload(settings) as (reload, untold):
-        return await install(files, settings.asterisk, reload), untold
+    return await _told(settings, lambda reload: install(files, settings.asterisk, reload))
 
 
-@asynccontextmanager
-async def _reload(settings: Settings) -> AsyncIterator[tuple[Reload | None, str]]:
-    """The way to tell a running Asterisk to reload; ``None`` and the reason when there is none to tell."""
+async def _told(settings: Settings, work: Callable[[Reload | None], Awaitable[T]]) -> tuple[T, str]:
+    """Does it with a way to tell a running Asterisk to reload, or without one and why there was none."""
     ami = settings.ami
     secret = ami.commands_secret.get_secret_value()
     commands = Commands(AmiAddress(ami.host, ami.port, ami.commands_user, secret, ami.tls_cafile), clock=clock)
@@ -95,9 +113,14 @@ async def _reload(settings: Settings) -> AsyncIterator[tuple[Reload | None, str]
         link = group.create_task(commands.run())
         try:
             untold = await _untold(commands)
-            yield (None if untold else commands.reload), untold
+            done: T | CallCenterError = await work(None if untold else commands.reload)
+        except CallCenterError as failure:
+            done = failure  # raised outside: the operator is told of it, not of a group of tasks
         finally:
             link.cancel()
+    if isinstance(done, CallCenterError):
+        raise done
+    return done, untold
 
 
 async def _untold(commands: Commands) -> str:

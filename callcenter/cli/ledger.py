@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.callbacks.queue import open_callbacks
+from callcenter.calls.aside import aside_count, aside_rows, resolve_aside
 from callcenter.cli.place import Place, clock
 from callcenter.cli.tables import as_row, json_option, show
 from callcenter.errors import RuleBroken
@@ -49,7 +50,7 @@ def status(place: Place, as_json: bool) -> None:
             Standing(source, path, position, _lag(path, position, inode), rows, at)
             for source, path, position, inode, rows, at in found
         ]
-        aside = (await connection.execute(_ASIDE_COUNT)).scalar_one()
+        aside = await aside_count(connection)
         in_progress = (await connection.execute(_OPEN_CALLS)).scalar_one()
         return standing, aside, in_progress
 
@@ -73,8 +74,8 @@ def list_aside(place: Place, also_resolved: bool, limit: int, as_json: bool) -> 
     """Lists the rows, oldest first, with their bytes as they stood."""
 
     async def work(connection: AsyncConnection) -> list[dict[str, Any]]:
-        found = await connection.execute(_ASIDE, {"all": also_resolved, "limit": limit})
-        return [{**row._mapping, "raw": bytes(row.raw).decode("utf-8", "backslashreplace")} for row in found]
+        found = await aside_rows(connection, limit, also_resolved=also_resolved)
+        return [{**as_row(each), "raw": each.shown} for each in found]
 
     show(place.written(work), as_json, "no row is set aside")
 
@@ -87,8 +88,7 @@ def resolve(place: Place, row: int, by: str) -> None:
     """Says that somebody has looked at a row; it is kept."""
 
     async def work(connection: AsyncConnection) -> None:
-        done = await connection.execute(_RESOLVE, {"id": row, "by": by, "at": clock()})
-        if not done.rowcount:
+        if not await resolve_aside(connection, row, by=by, at=clock()):
             raise RuleBroken(f"row {row} is not set aside (see `callcenter journal set-aside list`)")
 
     place.written(work)
@@ -166,14 +166,4 @@ def _lag(path: str, position: int, inode: int) -> int | None:
 
 
 _STANDING = text("SELECT source, path, position, inode, rows, updated_at FROM journal_position ORDER BY source")
-_ASIDE_COUNT = text("SELECT count(*) FROM journal_set_aside WHERE resolved_at IS NULL")
 _OPEN_CALLS = text("SELECT count(*) FROM call WHERE NOT settled")
-_ASIDE = text(
-    """
-    SELECT id, source, path, position, reason, seen_at, resolved_by, raw FROM journal_set_aside
-    WHERE resolved_at IS NULL OR :all ORDER BY id LIMIT :limit
-    """
-)
-_RESOLVE = text(
-    "UPDATE journal_set_aside SET resolved_at = :at, resolved_by = :by WHERE id = :id AND resolved_at IS NULL"
-)

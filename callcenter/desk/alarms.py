@@ -8,11 +8,15 @@ from aiohttp import web
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.calls.aside import aside_count, aside_rows, resolve_aside
 from callcenter.desk.api import Ask, Gives, Id, Limit, Nothing, Route, Takes, not_found
 from callcenter.desk.guard import Handler, is_api, must_supervise
 from callcenter.desk.pages import ALARMS_OPEN, PAGES, PORTS, VISITOR, visible_providers, zone_of
 from callcenter.desk.sessions import Visitor
 from callcenter.store.alarms import clear_alarm, open_alarms
+
+MOST_SHOWN = 2000
+"""Characters of a piece; ``callcenter journal set-aside list`` shows all that was kept."""
 
 
 class AlarmGiven(Gives):
@@ -87,23 +91,22 @@ async def api_set_aside(ask: Ask, wanted: SetAsideWanted) -> SetAsidesGiven:
     must_see_all(ask.visitor)
     async with ask.ports.db.scoped(ask.scope) as conn:
         rows = await set_aside_rows(conn, wanted.limit)
-        waiting = (await conn.execute(_WAITING)).scalar_one()
+        waiting = await aside_count(conn)
     return SetAsidesGiven(items=rows, open=waiting)
 
 
 async def set_aside_rows(conn: AsyncConnection, limit: int) -> list[SetAsideGiven]:
-    rows = await conn.execute(_SET_ASIDE, {"limit": limit})
     return [
         SetAsideGiven(
             id=row.id,
             source=row.source,
             path=row.path,
             position=row.position,
-            raw=bytes(row.raw).decode("utf-8", "backslashreplace").replace("\0", "\\x00")[:2000],
+            raw=row.shown[:MOST_SHOWN],
             reason=row.reason,
             seen_at=row.seen_at,
         )
-        for row in rows
+        for row in await aside_rows(conn, limit, newest_first=True, most_bytes=MOST_SHOWN)
     ]
 
 
@@ -111,8 +114,7 @@ async def resolve(ask: Ask, wanted: RowWanted) -> None:
     """Somebody has looked at the row and it needs nothing further."""
     must_see_all(ask.visitor)
     async with ask.ports.db.scoped(ask.scope) as conn:
-        done = await conn.execute(_RESOLVE, {"id": wanted.row, "at": ask.ports.clock(), "by": ask.visitor.who})
-        if not done.rowcount:
+        if not await resolve_aside(conn, wanted.row, by=ask.visitor.who, at=ask.ports.clock()):
             raise not_found()
     ask.ports.changed()
 
@@ -153,14 +155,6 @@ async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 _HOW_MANY = text("SELECT count(*) FROM alarm WHERE cleared_at IS NULL")
 _ALARM = text("SELECT kind, subject FROM alarm WHERE id = :id AND cleared_at IS NULL")
-_SET_ASIDE = text(
-    "SELECT id, source, path, position, raw, reason, seen_at FROM journal_set_aside "
-    "WHERE resolved_at IS NULL ORDER BY seen_at DESC, id DESC LIMIT :limit"
-)
-_WAITING = text("SELECT count(*) FROM journal_set_aside WHERE resolved_at IS NULL")
-_RESOLVE = text(
-    "UPDATE journal_set_aside SET resolved_at = :at, resolved_by = :by WHERE id = :id AND resolved_at IS NULL"
-)
 
 API = (
     Route("GET", "/alarms", "list_alarms", "Open alarms, newest first", Nothing, AlarmsGiven, api_list,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 from callcenter.cli import main
 from callcenter.cli.place import Place
+from callcenter.pbx.install import LINK, install
 from callcenter.store import Database
 from callcenter.store.credentials import password_matches, token_hash
 from callcenter.store.embedded import Embedded
@@ -328,6 +330,26 @@ def test_a_configuration_is_checked_and_a_mistake_of_the_house_is_refused(house:
     assert "queue skynet: has no agents" in house.types("asterisk", "render", "--check", ends=2).stderr
 
 
+def test_the_configuration_before_is_put_back_by_one_command(house: Operator, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    assert "no configuration before" in house.types("asterisk", "rollback", ends=2).stderr
+
+    def put_in_place(lines: int) -> str:
+        house.types("provider", "set", "skynet", "--max-lines", str(lines))
+        folder = tmp_path / f"rendered-{lines}"
+        house.types("asterisk", "render", "--to", str(folder))
+        files = {file.name: file.read_text() for file in folder.iterdir()}
+        return asyncio.run(install(files, Place(house.config).settings.asterisk, None)).generation
+
+    older, newer = put_in_place(6), put_in_place(7)
+    said = house.types("asterisk", "rollback").stdout
+    assert f"configuration {older} is in place again" in said
+    assert "Asterisk was not told" in said
+    assert (tmp_path / "etc" / LINK).resolve().name == older
+    house.types("asterisk", "rollback")
+    assert (tmp_path / "etc" / LINK).resolve().name == newer
+
+
 def test_lists_of_an_empty_ledger_and_of_one_with_rows(house: Operator) -> None:
     for command in (
         ["journal", "status"],
@@ -348,7 +370,7 @@ def test_lists_of_an_empty_ledger_and_of_one_with_rows(house: Operator) -> None:
         )
 
     Place(house.config).written(work)
-    assert house.json("journal", "set-aside", "list")[0]["raw"] == "\x00\\xffA"
+    assert house.json("journal", "set-aside", "list")[0]["raw"] == "\\x00\\xffA"
     house.types("journal", "set-aside", "resolve", "1", "--by", "Ірина")
     assert house.json("journal", "set-aside", "list") == []
     assert house.json("callbacks", "list", "--provider", "skynet")[0]["number"] == "+380631234567"
