@@ -212,7 +212,7 @@ def cpu_seconds(house: House, outside: CrowdProcess) -> dict[str, float]:
                 part = "service"
             elif str(house.folder) in line and "asterisk" in line:
                 part = "Asterisk"
-            elif process.info["name"] == "postgres" and process.ppid() in postmasters(house):
+            elif process.info["name"] == "postgres" and {process.pid, process.ppid()} & postmasters(house):
                 part = "PostgreSQL"
             elif "chrom" in process.info["name"] and ours.pid in [each.pid for each in process.parents()]:
                 part = "Chromium"
@@ -221,8 +221,11 @@ def cpu_seconds(house: House, outside: CrowdProcess) -> dict[str, float]:
             else:
                 continue
             times = process.cpu_times()
-            used[part] += times.user + times.system
-    return used
+            gone = times.children_user + times.children_system if part == "PostgreSQL" else 0.0
+            used[part] += times.user + times.system + gone
+    machine = psutil.cpu_times()
+    busy = machine.user + machine.nice + machine.system + machine.irq + machine.softirq
+    return used | {"what else ran on this machine": busy - sum(used.values())}
 
 
 def postmasters(house: House) -> set[int]:
