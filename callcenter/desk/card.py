@@ -6,19 +6,24 @@ and each answer makes a new card.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from callcenter.callbacks.queue import Callback
 from callcenter.desk.call_rows import CallRow
 from callcenter.diag.reading import OnuReading
 from callcenter.diag.verdict import LineVerdict, Thresholds, judge
+from callcenter.errors import Misconfigured
 from callcenter.routing.book import Provider
 from callcenter.routing.numbers import CallerNumber
 from callcenter.subscribers.directory import Subscriber
 from callcenter.words import Known, Language, Maybe, Missing, Pending, SubscriberId, UniqueId
+
+log = logging.getLogger(__name__)
 
 PENDING = Pending()
 NO_ONU = Missing("card.no_onu")
@@ -115,8 +120,8 @@ class Card:
 
     @property
     def norms(self) -> Thresholds:
-        """Where this provider draws its lines."""
-        return Thresholds.from_settings(self.provider.thresholds)
+        """Where this provider draws its lines; the house's own where what it wrote cannot be."""
+        return _norms(self.provider.slug, tuple(sorted(self.provider.thresholds.items())))
 
     def with_subscribers(self, found: Sequence[Subscriber] | Missing, at: datetime) -> Card:
         """The only subscriber with this phone is the caller; several are a choice."""
@@ -173,6 +178,15 @@ class Card:
             history=ended if isinstance(self.history, Pending) else self.history,
             callback=ended if isinstance(self.callback, Pending) else self.callback,
         )
+
+
+@lru_cache(maxsize=1000)
+def _norms(slug: str, settings: tuple[tuple[str, float], ...]) -> Thresholds:
+    try:
+        return Thresholds.from_settings(dict(settings))
+    except Misconfigured as wrong:
+        log.warning("provider %s: %s; lines are judged by the house's own thresholds", slug, wrong)
+        return Thresholds()
 
 
 def card_on_top(seats: Iterable[tuple[UniqueId, Seat]]) -> UniqueId | None:

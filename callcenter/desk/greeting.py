@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 from typing import Literal
 
-from jinja2 import Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
 
 from callcenter.routing.book import Provider
+from callcenter.routing.sentence import sentence_template
 from callcenter.words import Language
 
 PartOfDay = Literal["morning", "day", "evening"]
@@ -29,8 +28,6 @@ HELLO: dict[Language, dict[PartOfDay, str]] = {
 }
 LONGEST = 300
 """Characters: what is longer nobody says in one breath."""
-
-_sandbox = ImmutableSandboxedEnvironment(autoescape=False)  # the page escapes the sentence as a whole
 
 
 def part_of_day(at: datetime) -> PartOfDay:
@@ -64,12 +61,7 @@ def greeting_sentence(
 
 def _filled(source: str, known: dict[str, str]) -> str:
     try:
-        said = _compiled(source).render(known)
+        said = sentence_template(source).render(known)
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError):  # whatever an expression can break
         return ""
     return " ".join(said.split())[:LONGEST]
-
-
-@lru_cache(maxsize=1000)
-def _compiled(source: str) -> Template:
-    return _sandbox.from_string(source)

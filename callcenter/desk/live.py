@@ -109,7 +109,7 @@ class LivePage:
                 "seq": seq,
                 "full": seq == 1,
                 "now": round(request.app[PORTS].clock().timestamp() * 1000),
-                "regions": {region: self._drawn(request, visitor, screen, region) for region in sorted(regions)},
+                "regions": {region: self._region(request, visitor, screen, region) for region in sorted(regions)},
             }
             await ws.send_str(json.dumps(frame, ensure_ascii=False))
         await ws.close(code=COME_BACK)
@@ -152,6 +152,14 @@ class LivePage:
             self._screens.choose(screen.extension, call, chosen)
         else:
             self._screens.read_again(screen.extension, call)
+
+    def _region(self, request: web.Request, visitor: Visitor, screen: Screen, region: Region) -> str:
+        """A region that cannot be drawn says so in its place: the others, and the agent, go on."""
+        try:
+            return self._drawn(request, visitor, screen, region)
+        except Exception:  # one row nobody thought of must not take the page away from an agent who talks
+            log.exception("the region %s of agent %s could not be drawn", region, screen.extension)
+            return request.app[PAGES].fragment(visitor.language, "agent/undrawn.html")
 
     def _drawn(self, request: web.Request, visitor: Visitor, screen: Screen, region: Region) -> str:
         ports = request.app[PORTS]

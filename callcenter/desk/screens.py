@@ -187,7 +187,7 @@ class Screens:
             case AgentRang():
                 self._sit(fact.call, fact.agent, Stage.RINGING)
             case AgentAnswered():
-                self._sit(fact.call, fact.agent, Stage.TALKING)
+                self._answered(fact.call, fact.agent)
             case AgentDidNotAnswer() | RingEnded():
                 self._ring_ended(fact.call, fact.agent)
             case AgentHeld() | AgentUnheld():
@@ -229,6 +229,15 @@ class Screens:
         if (seat_here := seats.get(call)) is None or seat_here.stage is not stage:
             self._seats.setdefault(agent, {})[call] = Seat(stage, self._clock())
             self._seat_changed(agent)
+
+    def _answered(self, call: UniqueId, agent: str) -> None:
+        """Whoever answers first has the call: it rings for nobody else, even if we are not told so of each phone."""
+        before = self._seats.get(agent, {}).get(call)
+        self._sit(call, agent, Stage.TALKING)
+        if before is None or before.stage is not Stage.TALKING:
+            for other, _ in self._seats_at(call):
+                if other != agent:
+                    self._ring_ended(call, other)
 
     def _ring_ended(self, call: UniqueId, agent: str) -> None:
         seat = self._seats.get(agent, {}).get(call)

@@ -10,12 +10,11 @@ import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jinja2 import TemplateSyntaxError
-from jinja2.sandbox import SandboxedEnvironment
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from callcenter.routing.hours import WeekHours
 from callcenter.routing.numbers import to_e164
+from callcenter.routing.sentence import sentence_template
 
 _UNFIT = re.compile('[\x00-\x1f\x7f-\x9f"`;\\\\\\[\\]<>{}$|\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]')
 _HOSTNAME = re.compile(r"(?=.{1,253}$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*", re.ASCII)
@@ -154,10 +153,7 @@ class ProviderEntry(Entry):
     def _template(cls, value: str) -> str:
         if any(not character.isprintable() and character != "\n" for character in value):
             raise ValueError("holds a control character")
-        try:
-            SandboxedEnvironment(autoescape=True).parse(value)
-        except TemplateSyntaxError as exc:
-            raise ValueError(f"is not a template: {exc.message}") from None
+        sentence_template(value)
         return value
 
 

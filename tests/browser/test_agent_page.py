@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from aiohttp import ClientSession, CookieJar
@@ -306,6 +306,19 @@ async def test_a_socket_that_does_not_read_stalls_nobody(house: AgentHouse, chro
         call = house.rings(house.arrives())
         await expect(page.locator(f'.card[data-call="{call}"]')).to_be_visible(timeout=3000)
         await sleeping.close()
+
+
+async def test_a_part_that_cannot_be_drawn_says_so_and_the_page_goes_on(house: AgentHouse, chromium: Browser) -> None:
+    await house.subscriber("100241")
+    house.olts.line = Known(WEAK, datetime(2026, 11, 22, 12), "OLT-Садова")  # noqa: DTZ001  # a time nobody can compare
+    async with house.served():
+        page, _ = await agents_page(house, chromium)
+        call = house.rings(house.arrives())
+        await expect(page.locator("#card [role=alert]")).to_contain_text("не можна показати")
+        house.tell(CallEnded(call))
+        house.olts.answer(WEAK)
+        again = house.rings(house.arrives())
+        await expect(page.locator(f'.card[data-call="{again}"] h1')).to_have_text("СвітлоНет")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

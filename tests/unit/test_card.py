@@ -94,6 +94,16 @@ def test_a_provider_draws_its_own_lines() -> None:
     assert verdict.cause is Cause.CRITICAL
 
 
+def test_thresholds_that_cannot_be_give_way_to_the_houses_and_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    for thresholds in ({"onu_rx_weak": -23.0, "onu_rx_critical": -6.0}, {"nonsense": 1.0}):
+        wrong = replace(CARD, provider=provider(thresholds=thresholds))
+        verdict = wrong.with_subscribers([subscriber()], NOON).with_line(WEAK).verdict
+        assert verdict is not None
+        assert verdict.cause is Cause.WEAK
+        assert "lines are judged by the house's own thresholds" in caplog.text
+        caplog.clear()
+
+
 def test_after_the_call_nothing_is_awaited() -> None:
     ended = CARD.with_subscribers([subscriber()], NOON).at_the_end()
     assert ended.is_complete
@@ -137,7 +147,13 @@ def test_a_provider_says_it_in_its_own_words() -> None:
         "{{ ''.__class__.__mro__ }}",
         "{{ brand.__class__ }}",
         "{% for i in range(10**9) %}x{% endfor %}",
+        "{{ 'x' * 10**12 }}",
+        "{{ 10**10**10 }}",
+        "{{ '%999999999d' % 1 }}",
+        "{{ brand.center(10000000000) }}",
+        "{{ brand | center(10000000000) }}",
         "{{ brand",
+        "{{ " + "(" * 240 + "1" + ")" * 240 + " }}",
         "   ",
     ],
 )
@@ -146,8 +162,20 @@ def test_a_template_that_cannot_be_filled_gives_way_to_the_house(template: str) 
     assert sentence.startswith("Доброго дня! Компанія «СвітлоНет»")
 
 
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ 'Вітаю' if time_of_day == 'day' else hello }}, {{ brand | upper }}", "Вітаю, СВІТЛОНЕТ"),
+        ("{{ {'uk': 'Слухаю', 'en': 'Hello'}[language] }}", "Слухаю"),
+        ("{% if agent %}{{ agent ~ '!' }}{% endif %}", "Олена!"),
+    ],
+)
+def test_a_sentence_may_choose(template: str, said: str) -> None:
+    assert greeting_sentence(provider(greeting=template), "uk", "Олена", NOON) == said
+
+
 def test_a_greeting_is_one_breath_long() -> None:
-    assert len(greeting_sentence(provider(greeting="{{ 'а' * 5000 }}"), "uk", "Олена", NOON)) == LONGEST
+    assert len(greeting_sentence(provider(greeting="а" * 5000), "uk", "Олена", NOON)) == LONGEST
 
 
 def test_calling_back_has_its_own_first_sentence() -> None:

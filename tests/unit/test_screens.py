@@ -83,6 +83,16 @@ async def test_the_card_closes_for_losers_and_stays_with_who_answered() -> None:
         assert here.seat("101").stage is Stage.TALKING
 
 
+async def test_the_card_closes_for_losers_even_when_the_end_of_their_ringing_is_not_told() -> None:
+    async with desk() as here:
+        call = here.rings(here.arrives(), "101", "102")
+        here.tell(AgentAnswered(call, "101"))
+        assert here.sees_nothing("102")
+        here.rings(call, "102")  # 101 asks 102 something
+        here.tell(AgentAnswered(call, "101"))
+        assert here.seat("102").stage is Stage.RINGING
+
+
 async def test_when_the_caller_leaves_while_ringing_every_card_closes() -> None:
     async with desk() as here:
         call = here.rings(here.arrives(), "101", "102")
