@@ -82,6 +82,7 @@ async def install(files: Mapping[str, str], settings: AsteriskSettings, reload: 
     """
     check_rendered(files)
     _check_place(files, settings)
+    _make_journal_folder(settings)
     with _alone(settings.etc_dir):
         before = _current(settings.etc_dir)
         changed = tuple(name for name in files if _text_of(before, name) != files[name])
@@ -179,6 +180,23 @@ def _module_mistakes(settings: AsteriskSettings) -> Iterator[str]:
     absent = [name for name in MODULES if not (folder / f"{name}.so").exists()]
     if absent:
         yield f"asterisk.module_dir: {folder} lacks {', '.join(absent)}"
+
+
+def _make_journal_folder(settings: AsteriskSettings) -> None:
+    """Without this folder Asterisk writes no journal and says so in its log only; it belongs to whom the logs do."""
+    folder = settings.journal.parent
+    if folder.is_dir() or not settings.log_dir.is_dir():
+        return  # a PBX on another machine, or one that makes its folders when it first starts
+    try:
+        folder.mkdir(mode=0o750)
+        logs = settings.log_dir.stat()
+        if os.geteuid() == 0:
+            os.chown(folder, logs.st_uid, logs.st_gid)
+    except OSError as exc:
+        raise Misconfigured(
+            f"{folder} is not there and cannot be made ({exc.strerror}): Asterisk would write no journal. "
+            f"Make it, and give it to the user Asterisk runs as"
+        ) from exc
 
 
 async def _reload_or_go_back(etc_dir: Path, before: Path | None, modules: tuple[str, ...], reload: Reload) -> None:

@@ -270,3 +270,19 @@ def _read_at_once(link: Path) -> frozenset[tuple[str, str]]:
 
 def _as_key(files: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     return frozenset(files.items())
+
+
+async def test_the_journals_folder_is_made_for_asterisk(place: Place) -> None:
+    """Without it Asterisk writes no journal at all, and tells only its own log."""
+    place.asterisk.log_dir.mkdir(parents=True)
+    await place.install(place.files())
+    assert place.asterisk.journal.parent.is_dir()
+    assert place.asterisk.journal.parent.stat().st_uid == place.asterisk.log_dir.stat().st_uid
+
+
+async def test_a_journals_folder_that_cannot_be_made_is_refused_before_anything_is_touched(place: Place) -> None:
+    place.asterisk.log_dir.mkdir(parents=True)
+    place.asterisk.journal.parent.write_text("in the way")
+    with pytest.raises(Misconfigured, match="would write no journal"):
+        await place.install(place.files())
+    assert place.read() == {}
