@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import struct
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
@@ -19,131 +16,15 @@ from aiohttp import web
 
 from callcenter.ami.commands import Commands
 from callcenter.ami.session import AmiAddress
-from callcenter.config import Settings
-from callcenter.ivr.prompts import make_music, make_prompts
 from callcenter.ivr.question import QuestionPorts, make_app
-from callcenter.pbx.install import Installed, install
-from callcenter.pbx.render import music_folder, prompts_folder, render
-from callcenter.pbx.version import PbxVersion
-from callcenter.routing.book import Book
 from callcenter.routing.hours import WeekHours
 from callcenter.words import Did, Language, ProviderId
-from lab.asterisk import Asterisk, AsteriskFolders
-from lab.asterisk_root import asterisk_binary
 from lab.rtp import level
-from lab.sip import CONTROLLED, Call, CallerId, Credentials, Phone, SipAgent, Tone
-from tests.pbx_house import COMMANDS_SECRET, NIGHT, VOLIA, VOLIA_DID, a_book, a_queue, settings_for
+from lab.sip import CONTROLLED, CallerId, Tone
+from tests.live.lone_pbx import DID, SUBSCRIBER, Pbx, a_pbx, first_to_ring
+from tests.pbx_house import COMMANDS_SECRET, NIGHT, VOLIA, VOLIA_DID, a_queue
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
-
-DID = VOLIA_DID.lstrip("+")
-NIGHT_DID = "380441230002"
-SUBSCRIBER = "380631112233"
-NOISE = (
-    "func_curl.c",
-    "Could not create dialog",
-    "Failed to create outgoing session",
-    "CallerID Name",
-    "transfer attempt blocked",
-)
-"""What Asterisk rightly complains about when a test does it on purpose."""
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass
-class Pbx:
-    """One Asterisk that knows nothing but what was rendered for it, its phones and its callers."""
-
-    settings: Settings
-    asterisk: Asterisk
-    phones: SipAgent
-    callers: SipAgent
-    book: Book
-    ringable: dict[str, Phone] = field(default_factory=dict)
-
-    @property
-    def at(self) -> str:
-        return self.settings.asterisk.sip_bind
-
-    def phone(self, extension: str) -> Phone:
-        if extension in self.ringable:
-            return self.ringable[extension]
-        phone = self.ringable[extension] = self.phones.phone(f"agent-{extension}", CONTROLLED, tone=Tone(880))
-        phone.credentials = Credentials(f"agent-{extension}", f"secret-{extension}-x")
-        return phone
-
-    async def dial(self, dialled: str = DID, caller: CallerId | None = None) -> Call:
-        return await self.callers.dial(f"sip:{dialled}@{self.at}", caller or CallerId(SUBSCRIBER), tone=Tone(440))
-
-    def rows(self) -> list[list[str]]:
-        text = self.settings.asterisk.journal.read_text("utf-8")
-        return [[unquote(column) for column in line.split("|")] for line in text.splitlines()]
-
-    async def row(self, wanted: Callable[[list[str]], bool], within: float = 5.0) -> list[str]:
-        async with asyncio.timeout(within):
-            while True:
-                if found := [row for row in self.rows() if wanted(row)]:
-                    return found[-1]
-                await asyncio.sleep(0.05)
-
-    def complaints(self) -> list[str]:
-        log = (self.settings.asterisk.log_dir / "messages").read_bytes().decode("utf-8", "backslashreplace")
-        said = [line for line in log.splitlines() if "WARNING[" in line or "ERROR[" in line]
-        return [line for line in said if not any(noise in line for noise in NOISE)]
-
-    async def render(self, book: Book) -> Installed:
-        """Renders and installs over the real AMI, as ``callcenter asterisk render --install`` does."""
-        at = self.settings.asterisk
-        address = AmiAddress("127.0.0.1", at.ami_port, self.settings.ami.commands_user, COMMANDS_SECRET)
-        commands = Commands(address, clock=lambda: datetime.now(UTC))
-        files = render(book, self.settings, PbxVersion.parse(at.version))
-        async with asyncio.TaskGroup() as group:
-            link = group.create_task(commands.run())
-            while not commands.health.is_live:
-                await asyncio.sleep(0.02)
-            done = await install(files, at, commands.reload)
-            link.cancel()
-        return done
-
-
-@asynccontextmanager
-async def a_pbx(max_calls: int = 50, two_files: bool = False) -> AsyncIterator[Pbx]:
-    binary = asterisk_binary()
-    with tempfile.TemporaryDirectory(prefix="ccp", ignore_cleanup_errors=True) as folder:
-        root = Path(folder)
-        folders = AsteriskFolders.under(root)
-        folders.make()
-        settings = settings_for(
-            root,
-            version=binary.version,
-            data_dir=binary.datadir,
-            module_dir=binary.moddir,
-            max_calls=max_calls,
-            system_name="pbx1",
-            sip_bind=f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}",
-            ami_port=free_port(socket.SOCK_STREAM),
-            ivr_port=free_port(socket.SOCK_STREAM),
-        )
-        async with await SipAgent.open("127.0.0.1") as phones, await SipAgent.open("127.0.0.2") as callers:
-            book = a_book(phones=f"127.0.0.1:{phones.port}", uplink=f"127.0.0.2:{callers.port}")
-            first, second = book.providers
-            closed = replace(second, hours=WeekHours.parse({"mon": []}))
-            quick = tuple(replace(queue, ring_s=3, timeout_s=6) for queue in book.queues)
-            book = replace(book, providers=(first, closed), queues=quick)
-            make_prompts(book.providers, prompts_folder(settings))
-            make_music(music_folder(settings))
-            files = render(book, settings, PbxVersion.parse(binary.version))
-            if two_files:
-                old = render(book, settings, PbxVersion.parse("20.10.0"))
-                files = {**files, "extensions.conf": old["extensions.conf"]}
-            await install(files, settings.asterisk, None)
-            async with Asterisk(binary, folders.etc / "asterisk.conf", output=root / "output") as asterisk:
-                yield Pbx(settings, asterisk, phones, callers, book)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -160,17 +41,6 @@ async def quiet(pbx: Pbx) -> AsyncIterator[None]:
     yield
     await pbx.callers.hang_up_all()
     await pbx.phones.hang_up_all()
-
-
-async def first_to_ring(pbx: Pbx, *extensions: str) -> Call:
-    """The queue chooses; whoever rings first."""
-    phones = [pbx.phone(extension) for extension in extensions]
-    async with asyncio.timeout(15):
-        while True:
-            for phone in phones:
-                if ringing := [call for call in phone.calls if not call.is_ended]:
-                    return ringing[-1]
-            await asyncio.sleep(0.02)
 
 
 async def test_it_boots_without_a_complaint_marks_its_boot_and_keeps_its_journal(pbx: Pbx) -> None:
@@ -364,17 +234,6 @@ async def test_killed_and_started_again_it_marks_the_boundary(pbx: Pbx) -> None:
     mine = [number for number, row in enumerate(pbx.rows()) if row[7] == start[7]]
     assert boots[-1] > max(mine)
     assert not [row for row in pbx.rows() if row[7] == start[7] and row[0] == "HANGUP"]
-
-
-async def test_calls_beyond_the_pbxs_limit_are_refused_and_in_the_journal() -> None:
-    async with a_pbx(max_calls=2) as small:
-        calls = [await small.dial() for _ in range(2)]
-        for call in calls:
-            await call.answered()
-        third = await small.dial(caller=CallerId("380509998877"))
-        assert (await third.ended()).status == 503
-        gone = await small.row(lambda row: row[0] == "HANGUP" and row[2] == "380509998877")
-        assert '"hangupcause":42' in gone[8]
 
 
 async def test_an_older_asterisks_way_to_record_keeps_both_voices_in_two_files() -> None:
