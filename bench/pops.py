@@ -82,6 +82,7 @@ class Summary:
 
     count: int
     p50: float
+    p95: float
     p99: float
     longest: float
     p99_said: float
@@ -96,7 +97,14 @@ def summary(found: Sequence[Pop]) -> Summary:
     said = sorted(float("inf") if pop.complete_said is None else pop.complete_said * 1000 for pop in found)
     at_once = sum(pop.complete is not None and pop.complete == pop.first for pop in found)
     return Summary(
-        len(found), share(took, 0.5), share(took, 0.99), took[-1], share(said, 0.99), never, at_once / len(found)
+        count=len(found),
+        p50=share(took, 0.5),
+        p95=share(took, 0.95),
+        p99=share(took, 0.99),
+        longest=took[-1],
+        p99_said=share(said, 0.99),
+        never=never,
+        whole_at_once=at_once / len(found),
     )
 
 
