@@ -70,6 +70,7 @@ class Screens:
         self._book = book
         self._clock = clock
         self._calls: dict[UniqueId, _Call] = {}
+        self._strangers: dict[UniqueId, CallArrived] = {}
         self._seats: dict[str, dict[UniqueId, Seat]] = {}
         self._screens: dict[str, set[Screen]] = {}
         self._pasts: dict[str, tuple[UniqueId, Maybe[tuple[CallRow, ...]]]] = {}
@@ -185,6 +186,8 @@ class Screens:
             case CallArrived():
                 self._arrived(fact)
             case AgentRang():
+                if (stranger := self._strangers.get(fact.call)) is not None:
+                    self._arrived(stranger)
                 self._sit(fact.call, fact.agent, Stage.RINGING)
             case AgentAnswered():
                 self._answered(fact.call, fact.agent)
@@ -211,8 +214,12 @@ class Screens:
 
     def _arrived(self, fact: CallArrived) -> None:
         owner = self._book().provider_of(fact.did)
-        if owner is None or fact.call in self._calls:
+        if fact.call in self._calls:
             return
+        if owner is None:  # perhaps its DID is newer than the book: by the time a phone rings the book knows it
+            self._strangers[fact.call] = fact
+            return
+        self._strangers.pop(fact.call, None)
         did, provider = owner
         number = caller_number(fact.caller_num, self._book().country)
         held = _Call(Card(fact.call, provider, did, number, fact.caller_name, fact.at))
@@ -263,6 +270,7 @@ class Screens:
     def _ended(self, call: UniqueId) -> None:
         """The card closes everywhere but with the agent who talked, and what was still looked for is let be."""
         self._over(call)
+        self._strangers.pop(call, None)
         for agent, seat in self._seats_at(call):
             if seat.stage is Stage.RINGING:
                 self._stand_up(agent, call)

@@ -153,6 +153,7 @@ class Desk:
     screens: Screens
     answers: Answers
     picture: list[Snapshot]
+    books: list[Book]
     calls: int = 0
 
     def tell(self, *facts: LiveFact) -> None:
@@ -193,10 +194,10 @@ async def until(holds: Callable[[], bool], within: float = 3.0) -> None:
 @asynccontextmanager
 async def desk(**answers: Any) -> AsyncIterator[Desk]:
     given, picture = Answers(**answers), [Snapshot(True, NOON)]
-    known = book()
-    screens = Screens(given.lookups(), lambda: known, lambda: picture[-1], lambda: NOON)
+    books = [book()]
+    screens = Screens(given.lookups(), lambda: books[-1], lambda: picture[-1], lambda: NOON)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(screens.run())
         await asyncio.sleep(0)
-        yield Desk(screens, given, picture)
+        yield Desk(screens, given, picture, books)
         running.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -25,7 +26,7 @@ from callcenter.desk.ports import AgentNow, QueueNow, Snapshot
 from callcenter.desk.screen import EVERYTHING, Region, Screen
 from callcenter.errors import Unavailable
 from callcenter.store import Scope
-from callcenter.words import Known, Missing, Pending, SubscriberId, UniqueId
+from callcenter.words import Did, Known, Missing, Pending, SubscriberId, UniqueId
 from tests.unit.desk_story import DIDS, DIM, GOOD_BEFORE, NOON, SVITLO, WEAK, desk, subscriber, until
 
 OURS = Scope.only([SVITLO])
@@ -241,6 +242,20 @@ async def test_a_number_that_is_nobodys_lights_no_screen() -> None:
     async with desk() as here:
         here.rings(here.arrives(did="380449999999"), "101")
         assert here.sees_nothing("101")
+
+
+async def test_a_did_that_the_book_learns_while_the_caller_waits_has_its_card_when_the_phone_rings() -> None:
+    async with desk(subscribers=[subscriber()]) as here:
+        call, gone = here.arrives(did="380449999999"), here.arrives(did="380449999999")
+        here.tell(CallEnded(gone))
+        known = here.books[-1]
+        here.books.append(replace(known, dids={**known.dids, Did("+380449999999"): SVITLO}))
+        here.rings(call, "101")
+        assert here.card().provider.id == SVITLO
+        await until(lambda: here.card().is_complete)
+        here.tell(CallEnded(call))
+        assert here.sees_nothing("101")
+        assert here.screens._strangers == {}
 
 
 async def test_facts_about_calls_nobody_told_of_change_nothing() -> None:
