@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from aiohttp import ClientSession, CookieJar
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from sqlalchemy import text
 
 from callcenter.ami.facts import AgentAnswered, CallEnded, LinkLost, LinkRestored, PhoneStateChanged, RingEnded
@@ -22,9 +22,6 @@ from tests.desk_house import PASSWORD
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = "/usr/bin/chromium"
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--no-first-run"]  # fmt: skip
 HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>{{ 7*7 }}"
 CONTRAST = """() => {
   const rgb = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return [...m.slice(0, 3), m[3] ?? 1]; };
@@ -53,14 +50,6 @@ CONTRAST = """() => {
 async def house(database: Database) -> AsyncIterator[AgentHouse]:
     async with agent_house(database) as house:
         yield house
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        await browser.close()
 
 
 class Complaints(list[str]):
