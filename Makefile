@@ -28,7 +28,7 @@ check: setup-test ## format, lint, types, import contracts, unit tests: under tw
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
-	@.venv/bin/pytest -q tests/unit tests/contract tests/stories
+	@.venv/bin/pytest -q tests/unit tests/contract
 
 test: setup-test ## all tests, the real Asterisk and the real browser too
 	@.venv/bin/pytest -q
