@@ -80,6 +80,8 @@ def _environment(catalogue: Catalogue, templates: Path) -> Environment:
     install: Any = environment  # the extension adds this method at run time
     install.install_gettext_callables(catalogue.raw, catalogue.raw_plural, newstyle=True)
     environment.globals.update(fmt=catalogue, lang=catalogue.language, static=static_url)
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)  # compiled now: the first card of the day is not the one that waits for it
     return environment
 
 
