@@ -76,6 +76,8 @@ fi
 if [ "$purpose" = test ]; then
     has sipp || need sip-tester
     has snmpget || need snmp
+    # The node that Playwright brings is linked against it, and a small system has it not.
+    /sbin/ldconfig -p | grep -q 'libatomic\.so\.1 ' || need libatomic1
     if ! stamped=$(cat "$stamps/chromium" 2>/dev/null) || ! has "${stamped:-chromium}"; then
         if find_chromium; then
             mark_done chromium "$candidate"
