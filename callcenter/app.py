@@ -324,7 +324,7 @@ def serve(settings: Settings) -> None:
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         try:
             await run(settings, stop)
-        except* CallCenterError as group:
+        except* (CallCenterError, OSError) as group:
             found: BaseException = group
             while isinstance(found, BaseExceptionGroup):
                 found = found.exceptions[0]

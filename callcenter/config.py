@@ -149,7 +149,11 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     try:
         return Settings.model_validate(values)
     except ValidationError as exc:
-        lines = [f"{file}: {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in exc.errors(include_input=False)]
+        lines = [
+            f"{file}: {'.'.join(str(p) for p in e['loc'])} "
+            f"({ENV_PREFIX}{'__'.join(str(p) for p in e['loc']).upper()}): {e['msg']}"
+            for e in exc.errors(include_input=False)
+        ]
         raise Misconfigured("\n".join(lines)) from None
 
 

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from callcenter.errors import CallCenterError
+from callcenter.errors import CallCenterError, Unavailable
 from lab.control import Control
 from lab.house import House, Say
 from lab.plan import Plan
 from lab.ports import Ports
-from lab.sip import Tone
+from lab.sip import Behaviour, Tone
 from lab.standing import AlreadyRuns, Site, tenure, write_env
 
 PLAN = Plan(agent_tone=Tone(880), caller_tone=Tone(440))
@@ -53,6 +53,8 @@ async def standing(
         shutil.rmtree(site.folder, ignore_errors=True)
     ports = ports.instead(say)
     async with House(site.folder, plan, ports, say=lambda line: say(f"  {line}"), keep=keep) as house:
+        picks_up = Behaviour(answer_after=2, hangup_after=15)
+        house.callers.anybody = house.callers.phone("subscriber", picks_up, tone=plan.caller_tone)
         control = Control(house)
         async with control.listening(site.control), asyncio.TaskGroup() as tasks:
             write_env(site.env, house.facts())
@@ -90,8 +92,12 @@ async def _keep_alive(house: House, control: Control, site: Site, say: Say) -> N
                     await start()
                 except CallCenterError as exc:
                     say(f"the {name} did not start: {exc}")
-        if house.facts() != written:
-            written = house.facts()
+        try:
+            facts = house.facts()
+        except Unavailable:  # PostgreSQL was stopped by command: where it is does not change
+            continue
+        if facts != written:
+            written = facts
             write_env(site.env, written)
 
 

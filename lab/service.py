@@ -30,7 +30,9 @@ class Service:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def start(self, *, ready: bool = True, timeout: float = 30.0) -> None:
-        """Starts it; with ``ready`` returns when every part of it is well."""
+        """Starts it; with ``ready`` returns when every part of it is well. Raises ``Unavailable`` when it runs."""
+        if self.pid is not None:
+            raise Unavailable("service", f"already runs as process {self.pid}")
         with self._output.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *dies_with_its_starter(),

@@ -207,6 +207,8 @@ class SipAgent:
         self._by_dialog: dict[tuple[str, str], Call] = {}
         self._by_branch: dict[str, Call] = {}
         self._phones: dict[str, Phone] = {}
+        self.anybody: Phone | None = None
+        """Rings for every number that is no phone of its own; without it such a call gets 404."""
         # Calls without sound offer this port; it is never read, what is sent there costs nothing.
         self._unread = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.silent_port = 0
@@ -330,7 +332,7 @@ class SipAgent:
             self.wire.answer(request, gone, source)
 
     def _on_invite(self, request: SipMessage, source: Address) -> None:
-        phone = self._phones.get(user_of(request.uri))
+        phone = self._phones.get(user_of(request.uri)) or self.anybody
         tag = secrets.token_hex(6)
         if phone is None:
             self.wire.answer(request, with_to_tag(answer_to(request, 404), tag), source)

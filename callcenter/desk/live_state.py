@@ -182,10 +182,15 @@ def _queues(ask: Ask, live: Snapshot) -> list[QueueGiven]:
 
 
 def may_order(visitor: Visitor, extension: str, book: Book) -> None:
-    """An agent pauses themselves, a supervisor the agents they see; anybody else is not found."""
+    """An agent pauses themselves, a supervisor the agents all of whose providers are theirs; else nobody is found.
+
+    Who sees some providers only may not take an agent from the queues of the others.
+    """
     if visitor.extension == extension:
         return
     if visitor.role != "supervisor" or extension not in visible_extensions(book, visitor):
+        raise not_found()
+    if not all(visitor.scope.holds(provider) for provider in book.providers_of(extension)):
         raise not_found()
 
 
