@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -52,8 +53,8 @@ STALE_S: Final = 6 * 3600.0
 SWEEP_S: Final = 60.0
 _TRIES: Final = 3
 _DIALLED_KEPT: Final = 10_000
-_PASSING: Final = ("40", "55", "57014")
-"""SQLSTATE of what may well go right the next time: deadlock, lock or statement timeout."""
+_OF_A_ROW: Final = ("22", "23")
+"""SQLSTATE classes that a row's own data can cause. No row is to blame for a missing column, right or lock."""
 
 State = Literal["starting", "reading", "waiting", "standby", "stopped"]
 
@@ -169,6 +170,10 @@ class Ledger:
 
     async def step(self) -> bool:
         """Commits the next lines, if there are any; says whether there were. Raises ``Unavailable``."""
+        with _no_rows_fault():
+            return await self._step()
+
+    async def _step(self) -> bool:
         if adopted := await self._adoption.step():
             self._committed(adopted)
         if self._groups is None:
@@ -300,14 +305,20 @@ class Ledger:
     # ---- what goes wrong
 
     async def _spoiled(self, chunk: Chunk, exc: Exception) -> None:
-        """Halves the lines until the one that PostgreSQL, or a hook, refuses stands alone; that one is set aside."""
+        """Halves the lines until the one that PostgreSQL, or a hook, refuses stands alone; that one is set aside.
+
+        An error that no row can cause is raised instead: whoever waits loses nothing.
+        """
         self._trouble = f"{type(exc).__name__}: {_first_line(exc)}"
         count = len(chunk.lines)
         if count > 1:
             self._most_lines = count // 2
+        if isinstance(exc, DBAPIError) and not _is_of_a_row(exc):
+            raise exc
+        if count > 1:
             return
         self._tries += 1
-        if self._tries < _TRIES and _is_passing(exc):
+        if self._tries < _TRIES and not isinstance(exc, DBAPIError):
             await asyncio.sleep(LONGEST_POLL_S * self._tries)
             return
         log.error("ledger: a row at %s of %s is set aside", chunk.lines[0].position if count else "-", chunk.path)
@@ -332,11 +343,15 @@ class Ledger:
         limit = self._clock().timestamp() - STALE_S
         stale = [channel for group in self._groups if group.last_at < limit for channel in group.alive]
         if stale:
-            async with self._database.scoped(Scope.all()) as connection:
-                detail = f"the end of {len(stale)} channels was never written: {', '.join(sorted(stale)[:5])}"
-                await raise_alarm(connection, "journal_gap", SOURCE, at=self._clock(), detail=detail)
-            self._presumed |= dict.fromkeys(stale, limit)
-            await self.step()
+            with _no_rows_fault():
+                await self._presume_stale(stale, limit)
+
+    async def _presume_stale(self, stale: list[UniqueId], limit: float) -> None:
+        async with self._database.scoped(Scope.all()) as connection:
+            detail = f"the end of {len(stale)} channels was never written: {', '.join(sorted(stale)[:5])}"
+            await raise_alarm(connection, "journal_gap", SOURCE, at=self._clock(), detail=detail)
+        self._presumed |= dict.fromkeys(stale, limit)
+        await self.step()
 
     def _is_away(self, exc: Unavailable) -> None:
         if self._state != "waiting":
@@ -384,9 +399,17 @@ def _wider(lines: int) -> int | None:
     return lines * 2 if lines < 10_000 else None
 
 
-def _is_passing(exc: Exception) -> bool:
-    state = str(getattr(exc.orig, "sqlstate", "") or "") if isinstance(exc, DBAPIError) else ""
-    return not state or state.startswith(_PASSING)
+def _is_of_a_row(exc: DBAPIError) -> bool:
+    return str(getattr(exc.orig, "sqlstate", "") or "").startswith(_OF_A_ROW)
+
+
+@contextmanager
+def _no_rows_fault() -> Iterator[None]:
+    """What PostgreSQL refuses and no row is to blame for is waited out, like its being away."""
+    try:
+        yield
+    except DBAPIError as exc:
+        raise Unavailable("database", _first_line(exc)) from exc
 
 
 def _first_line(exc: Exception) -> str:

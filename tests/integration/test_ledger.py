@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls.entry import LedgerEntry
@@ -213,6 +214,57 @@ async def test_a_journal_that_vanished_is_an_alarm(house: House) -> None:
     await house.ledger().catch_up()
     assert len(await house.outcomes()) == 2
     assert [kind for (kind,) in await house.rows("SELECT kind FROM alarm")] == ["journal_gap"]
+
+
+@pytest.mark.parametrize(
+    ("breaks", "mends"),
+    [
+        (
+            "ALTER TABLE call RENAME COLUMN transfers TO handovers",
+            "ALTER TABLE call RENAME COLUMN handovers TO transfers",
+        ),
+        ("REVOKE INSERT ON callback_miss FROM callcenter_app", "GRANT INSERT ON callback_miss TO callcenter_app"),
+        ("REVOKE SELECT ON journal_open_row FROM callcenter_app", "GRANT SELECT ON journal_open_row TO callcenter_app"),
+    ],
+    ids=["a missing column", "a missing right", "memory that cannot be read"],
+)
+async def test_what_is_no_rows_fault_is_waited_out_and_blames_none(
+    house: House, postgres: Embedded, breaks: str, mends: str
+) -> None:
+    house.write(nth_call(1, 0, MISS, number=ONE))
+    await house.ledger().catch_up()
+    before = await house.rows("SELECT position FROM journal_position")
+    ledger = house.ledger()
+    await as_superuser(postgres, breaks)
+    try:
+        house.write(nth_call(2, 60, MISS, number=TWO) + nth_call(3, 120, MISS, number="0633333333"))
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(ledger.run())
+            await until(lambda: ledger.health().state == "waiting")
+            assert ledger.health().trouble
+            assert not ledger.health().ok
+            assert await house.rows("SELECT position FROM journal_position") == before
+            await as_superuser(postgres, mends)
+            await until(lambda: ledger.health().ok and ledger.health().lag == 0 and ledger.health().rows > 9)
+            task.cancel()
+    finally:
+        await as_superuser(postgres, mends, if_needed=True)
+    assert [outcome for _, outcome in await house.outcomes()] == ["left_waiting"] * 3
+    assert await house.rows("SELECT count(*) FROM callback WHERE closed_at IS NULL") == [(3,)]
+    assert await house.rows("SELECT * FROM journal_set_aside") == []
+    assert await house.rows("SELECT * FROM alarm") == []
+
+
+async def as_superuser(postgres: Embedded, statement: str, *, if_needed: bool = False) -> None:
+    owner = Database(postgres.superuser_url.replace("/postgres?", "/callcenter?"), pool_size=1)
+    try:
+        async with owner.engine.begin() as connection:
+            await connection.execute(text(statement))
+    except ProgrammingError:
+        if not if_needed:
+            raise
+    finally:
+        await owner.close()
 
 
 # ---- spoiled rows
