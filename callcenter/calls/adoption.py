@@ -102,7 +102,9 @@ class Adoption:
             found = (await connection.execute(_CALLS, since | {"dialled": list(owners)})).mappings().all()
             if not found:
                 return []
-            entries = [_entry(row, *owners[row["dialled"]]) for row in found]
+            entries = sorted(
+                (_entry(row, *owners[row["dialled"]]) for row in found), key=lambda entry: entry.call.missed_at
+            )
             await connection.execute(_OWN, [_owned(entry) for entry in entries])
             await connection.execute(_OWN_SEGMENTS, [_owned(entry) for entry in entries])
             await run_hooks(connection, self._hooks, entries)

@@ -83,7 +83,6 @@ class _Digest:
     chunk: Chunk
     rows: int = 0
     calls: list[CallRow] = field(default_factory=list)
-    entries: list[LedgerEntry] = field(default_factory=list)
     unknown: list[CallRecord] = field(default_factory=list)
     keep: list[Row] = field(default_factory=list)
     settled: list[UniqueId] = field(default_factory=list)
@@ -228,9 +227,7 @@ class Ledger:
             if not _is_same(place, self._place):
                 raise _SteppedAside
             written = await tables.write_calls(connection, digest.calls)
-            entries = sorted(
-                (entry for entry in digest.entries if entry.call.id in written), key=lambda entry: entry.call.missed_at
-            )
+            entries = self._entries(digest, written)
             now = self._clock()
             await tables.keep_open(connection, digest.keep, digest.settled)
             await tables.set_aside(connection, SOURCE, chunk.path, digest.aside, now)
@@ -247,6 +244,20 @@ class Ledger:
         for call in presumed:
             self._presumed.pop(call, None)
         return entries
+
+    def _entries(self, digest: _Digest, written: dict[UniqueId, tables.Owner]) -> list[LedgerEntry]:
+        """The calls that were written and are somebody's, as they ended."""
+        book, entries = self._book(), []
+        for row in digest.calls:
+            if row.call.id not in written:
+                continue
+            provider_id, did = written[row.call.id]
+            provider = book.provider(provider_id)
+            if provider is None:
+                raise Unavailable("book", f"does not know the provider of call {row.call.id} yet")
+            entries.append(LedgerEntry(row.call, provider, row.number, did))
+        digest.unknown = [call for call in digest.unknown if call.id not in written]
+        return sorted(entries, key=lambda entry: entry.call.missed_at)
 
     def _digest(self, chunk: Chunk, presumed: dict[UniqueId, float]) -> _Digest:
         """Rows in, everything to write out. Touches nothing but the groups in memory."""
@@ -282,9 +293,7 @@ class Ledger:
             number = _number(call.number_raw, owners.book.country)
             did, provider = owners.of(call.direction, call.dialled, call.provider_slug)
             digest.calls.append(CallRow(call, None if provider is None else provider.id, number, did))
-            if provider is not None:
-                digest.entries.append(LedgerEntry(call, provider, number, did))
-            elif call.ended and call.direction == "in":
+            if provider is None and call.ended and call.direction == "in":
                 digest.unknown.append(call)
 
     async def _say(self, connection: AsyncConnection, digest: _Digest, now: datetime) -> None:

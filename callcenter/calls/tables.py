@@ -18,6 +18,7 @@ from callcenter.routing.numbers import CallerNumber
 from callcenter.words import Did, ProviderId, UniqueId
 
 Source = Literal["journal", "ami", "queue_log"]
+Owner = tuple[ProviderId, Did | None]
 _MOST_KEPT_BYTES: Final = 65_536
 """Of bytes that are no row; where the rest is, the path and the position say."""
 
@@ -87,19 +88,20 @@ async def set_aside(
         await connection.execute(_SET_ASIDE, values)
 
 
-async def write_calls(connection: AsyncConnection, rows: Sequence[CallRow]) -> set[UniqueId]:
-    """Writes calls as they are known now, and returns those that belong to a provider.
+async def write_calls(connection: AsyncConnection, rows: Sequence[CallRow]) -> dict[UniqueId, Owner]:
+    """Writes calls as they are known now, and returns whose those that belong to a provider are.
 
+    A call never changes its provider, wherever its DID has gone meanwhile.
     What is settled stays as it is until it is settled anew: an old part of the journal, read again, undoes nothing.
     """
     if not rows:
-        return set()
+        return {}
     calls = json.dumps([_call_values(row) for row in rows])
     written = (await connection.execute(_CALLS, {"calls": calls})).all()
     owners: dict[UniqueId, int | None] = {row.id: row.provider_id for row in written}
     segments = json.dumps([value for row in rows if row.call.id in owners for value in _segment_values(row, owners)])
     await connection.execute(_SEGMENTS, {"segments": segments, "calls": list(owners)})
-    return {call for call, provider in owners.items() if provider is not None}
+    return {row.id: (row.provider_id, row.did) for row in written if row.provider_id is not None}
 
 
 async def known_calls(connection: AsyncConnection, calls: Sequence[UniqueId]) -> dict[UniqueId, bool]:
@@ -145,6 +147,12 @@ _COLUMNS: Final = (
     "answered_at", "queued_at", "connected_at", "ended_at", "outcome", "waited_s", "talked_s", "agents", "rang",
     "transfers", "hangup_by", "hangup_cause", "recording", "callback_id", "source", "settled",
 )  # fmt: skip
+_KEPT: Final = {
+    "provider_id": "coalesce(known.provider_id, excluded.provider_id)",
+    "did": "CASE WHEN known.provider_id <> excluded.provider_id THEN known.did "
+    "ELSE coalesce(known.did, excluded.did) END",
+}
+_CHANGES: Final = ", ".join(f"{column} = {_KEPT.get(column, f'excluded.{column}')}" for column in _COLUMNS[1:])
 _LOCK = text(
     "SELECT pg_advisory_xact_lock(hashtext('callcenter.journal.' || :source)), "
     "set_config('plan_cache_mode', 'force_custom_plan', true)"
@@ -191,9 +199,9 @@ _CALLS = text(
         source text, settled boolean, whole boolean)
     LEFT JOIN provider ON provider.id = call.provider_id
     WHERE call.whole OR NOT EXISTS (SELECT FROM call told WHERE told.id = call.id AND told.settled)
-    ON CONFLICT (id) DO UPDATE SET {", ".join(f"{column} = excluded.{column}" for column in _COLUMNS[1:])}
+    ON CONFLICT (id) DO UPDATE SET {_CHANGES}
     WHERE excluded.settled OR NOT known.settled OR (excluded.source = 'journal' AND known.source <> 'journal')
-    RETURNING id, provider_id
+    RETURNING id, provider_id, did
     """  # noqa: S608  # the columns are the constants above
 )
 _SEGMENTS = text(

@@ -111,6 +111,24 @@ async def test_whoever_rang_a_number_that_asterisk_did_not_know_yet_is_owed_a_ca
     assert [(misses, slug) for _, misses, slug in await house.rows(OWED)] == [(1, "skynet")]
 
 
+async def test_a_miss_before_the_talk_is_paid_by_it_whichever_call_arrived_first(house: House) -> None:
+    long = TALK.replace("CHAN_START   caller", "CHAN_START   caller 380445550001").replace("8.0 ", "80.0 ")
+    house.write(
+        nth_call(1, 0, long.replace("8.1 ", "80.1 "), number=CALLER) + nth_call(2, 3, CALLED_NEW, number=CALLER)
+    )
+    seen: list[str] = []
+
+    async def hook(_connection: AsyncConnection, entry: LedgerEntry) -> None:
+        seen.append(str(entry.call.outcome))
+
+    ledger = house.ledger(hook)
+    await ledger.catch_up()
+    await own(house, NEW)
+    await read_again(house)
+    await ledger.catch_up()
+    assert seen == ["left_waiting", "answered"]
+
+
 async def test_older_calls_of_nobody_stay_nobodys(house: House) -> None:
     house.write(nth_call(1, 0, CALLED_NEW, number=CALLER))
     ledger = house.ledger()

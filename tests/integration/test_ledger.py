@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.calls.entry import LedgerEntry
 from callcenter.calls.history import recent_calls
 from callcenter.calls.ledger import Ledger
+from callcenter.routing.book import read_book
 from callcenter.store import Database, Scope
 from callcenter.store.embedded import Embedded
 from tests.integration.ledger_house import House
@@ -265,6 +266,34 @@ async def as_superuser(postgres: Embedded, statement: str, *, if_needed: bool = 
             raise
     finally:
         await owner.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE did SET provider_id = (SELECT id FROM provider WHERE slug = 'nettown') WHERE number = '+380441110001'",
+        "DELETE FROM did WHERE number = '+380441110001'",
+    ],
+    ids=["moved", "deleted"],
+)
+async def test_a_call_keeps_its_provider_wherever_its_did_goes(house: House, change: str) -> None:
+    begun, hangup, ended = nth_call(1, 0, MISS, number=ONE).partition(b"HANGUP")
+    house.write(begun)
+    ledger = house.ledger()
+    await ledger.catch_up()
+    async with house.database.scoped(Scope.all()) as connection:
+        await connection.execute(text(change))
+        house.book = await read_book(connection)
+    house.write(hangup + ended)
+    await ledger.catch_up()
+    for _ in range(2):
+        owned = "SELECT slug, did, outcome FROM call JOIN provider ON provider.id = provider_id"
+        assert await house.rows(owned) == [("skynet", "+380441110001", "left_waiting")]
+        assert await house.rows("SELECT slug FROM callback JOIN provider ON provider.id = provider_id") == [("skynet",)]
+        assert await house.rows("SELECT * FROM alarm") == []
+        async with house.database.scoped(Scope.all()) as connection:
+            await connection.execute(text("DELETE FROM journal_position"))
+        await house.ledger().catch_up()
 
 
 # ---- spoiled rows
