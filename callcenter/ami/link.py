@@ -118,8 +118,13 @@ class LiveLink:
             return
         if isinstance(meaning, FullyBooted | Reload):
             self._session.want_resync(event.name)
-        for fact in self.view.apply(meaning):
-            self._publish(fact)
+        try:
+            for fact in self.view.apply(meaning):
+                self._publish(fact)
+        except Exception:  # the pump serves every agent: one event nobody foresaw must not end it
+            log.exception("the live view could not take in %s", event.name)
+            self.tainted += 1
+            self._session.want_resync(f"{event.name} could not be taken in")
         self._watch(meaning)
 
     def torn(self, frame: Torn) -> None:

@@ -141,6 +141,7 @@ class Picture:
             old.ringing.pop(leg.uniqueid, None)
         channel.rang = True
         channel.rings_for = channel.dialled_by = None
+        self._stop_talking(channel)
         channel.talks_on = call.uniqueid
         call.talking[leg.uniqueid] = channel.agent
         call.position = None
@@ -176,8 +177,7 @@ class Picture:
             del self.bridges[bridge]
         self._stop_talking(channel)
         if (call := self.calls.get(leg)) is not None:
-            for agent_leg in list(call.talking):
-                self._stop_talking(self.channels[agent_leg])
+            self._stop_all_talk(call)
         return []
 
     def hold(self, leg: UniqueId, *, held: bool) -> list[LiveFact]:
@@ -199,8 +199,7 @@ class Picture:
         if call is not None:
             for leg in list(call.ringing):
                 facts += self.end_ring(leg, unanswered=False)
-            for leg in list(call.talking):
-                self._stop_talking(self.channels[leg])
+            self._stop_all_talk(call)
             del self.calls[uniqueid]
             facts.append(CallEnded(uniqueid))
         if (channel := self.channels.get(uniqueid)) is not None:
@@ -225,6 +224,14 @@ class Picture:
 
     def _call(self, uniqueid: UniqueId | None) -> Call | None:
         return None if uniqueid is None else self.calls.get(uniqueid)
+
+    def _stop_all_talk(self, call: Call) -> None:
+        """Whoever talks with this caller does so no more; a leg that nobody knows any more is forgotten with it."""
+        for leg in list(call.talking):
+            if (channel := self.channels.get(leg)) is not None:
+                self._stop_talking(channel)
+            call.talking.pop(leg, None)
+            call.holding.discard(leg)
 
     def _stop_talking(self, channel: Channel) -> None:
         if (call := self._call(channel.talks_on)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -360,3 +361,34 @@ def test_a_caller_who_has_just_come_in_is_known_by_the_number_dialled() -> None:
         Snapshot((shown(CALLER, state="4", exten="380441110001", did="", application="Set", data=""),), (), (), True)
     )
     assert [call.did for call in view.calls()] == ["380441110001"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from(("enter 1", "enter 2", "leave", "hangup", "hold"))), max_size=30
+    )
+)
+def test_no_order_of_bridges_and_hangups_raises_and_the_last_hangup_leaves_nothing(
+    steps: list[tuple[int, str]],
+) -> None:
+    """Two callers and two agents' legs, joined and parted in any order: an event may be unforeseen, never fatal."""
+    legs = [
+        Leg(UniqueId(f"p-1.{number}"), f"PJSIP/{name}-0000000{number}", LinkedId(f"p-1.{number}"))
+        for number, name in enumerate(("trunk-up", "trunk-up", "agent-101", "agent-102"))
+    ]
+    view, bridges = LiveView(), dict.fromkeys(range(4), "")
+    for number, leg in enumerate(legs):
+        state = ami.STATE_RING if number < 2 else ami.STATE_DOWN
+        view.apply(ami.Newchannel(leg, state, "380441230001", "0631234567", "", "", datetime(2026, 11, 22, tzinfo=UTC)))
+    for number, step in [*steps, *((number, "hangup") for number in range(4))]:
+        leg = legs[number]
+        if step.startswith("enter"):
+            bridges[number] = step.split()[1]
+            view.apply(ami.BridgeEnter(leg, bridges[number]))
+        elif step == "leave":
+            view.apply(ami.BridgeLeave(leg, bridges[number]))
+        elif step == "hold":
+            view.apply(ami.Hold(leg))
+        else:
+            view.apply(ami.Hangup(leg, 16))
+    assert view.is_empty()
