@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -126,6 +126,18 @@ async def close_by_hand(connection: AsyncConnection, callback: int, who: str, at
         raise RuleBroken(f"callback {callback} is not open")
 
 
+async def claim(connection: AsyncConnection, callback: int, agent: str, at: datetime, span: timedelta) -> None:
+    """One agent at a time calls a number back: for so long nobody else may. Raises ``RuleBroken`` if somebody does."""
+    values = {"id": callback, "agent": agent, "at": at, "until": at + span}
+    if not (await connection.execute(_CLAIM, values)).rowcount:
+        raise RuleBroken(f"callback {callback} is being called back already, or is not open")
+
+
+async def release(connection: AsyncConnection, callback: int, agent: str) -> None:
+    """The agent's phone was never rung: whoever wants to may call."""
+    await connection.execute(_RELEASE, {"id": callback, "agent": agent})
+
+
 async def _payable(connection: AsyncConnection, entries: Sequence[LedgerEntry]) -> set[tuple[int, str] | str]:
     """What a conversation among these can pay: numbers with an open callback, and calls once counted as missed."""
     talks = [entry for entry in entries if is_proof(entry.call)]
@@ -225,6 +237,11 @@ _ATTEMPTS = text(
 _CLOSE_BY_HAND = text(
     "UPDATE callback SET closed_at = :at, closed_reason = :reason WHERE id = :id AND closed_at IS NULL"
 )
+_CLAIM = text(
+    "UPDATE callback SET claimed_by = :agent, claimed_until = :until "
+    "WHERE id = :id AND closed_at IS NULL AND (claimed_until IS NULL OR claimed_until <= :at)"
+)
+_RELEASE = text("UPDATE callback SET claimed_by = NULL, claimed_until = NULL WHERE id = :id AND claimed_by = :agent")
 _PAYABLE = text(
     """
     SELECT provider_id, number, NULL AS call_id FROM callback

@@ -12,6 +12,7 @@ from callcenter.ami.commands import Commands
 from callcenter.ami.facts import MemberChanged
 from callcenter.ami.live import LiveView
 from callcenter.callbacks.placing import start_call_back
+from callcenter.callbacks.queue import claim, release
 from callcenter.config import OutboundSettings
 from callcenter.errors import Refused, RuleBroken, Unavailable
 from callcenter.routing.book import Book
@@ -20,6 +21,8 @@ from callcenter.words import Clock
 
 log = logging.getLogger(__name__)
 
+CLAIMED_FOR = timedelta(seconds=45)
+"""Longer than the agent's phone rings; then the subscriber's does, and the agent is seen to be in a call."""
 RING_FOR = timedelta(seconds=30)
 
 
@@ -67,16 +70,22 @@ class Orders:
                 allow=self._outbound.allow,
                 trunk=self._outbound.trunk,
             )
-        if extension in self._view.agents_on_a_line():
-            raise RuleBroken(f"the phone of agent {extension} is in a call")
-        await self._commands.originate(
-            channel=_interface(extension),
-            context="outbound",
-            exten=order.number.removeprefix("+"),
-            caller_id=order.number,
-            variables=order.variables,
-            ring_for=RING_FOR,
-        )
+            if extension in self._view.agents_on_a_line():
+                raise RuleBroken(f"the phone of agent {extension} is in a call")
+            await claim(connection, callback, extension, self._clock(), CLAIMED_FOR)
+        try:
+            await self._commands.originate(
+                channel=_interface(extension),
+                context="outbound",
+                exten=order.number.removeprefix("+"),
+                caller_id=order.number,
+                variables=order.variables,
+                ring_for=RING_FOR,
+            )
+        except Refused:  # not Unavailable: then the phone may ring all the same
+            async with self._database.scoped(Scope.all()) as connection:
+                await release(connection, callback, extension)
+            raise
 
     async def keep_duty(self) -> None:
         """Pauses again those agents whom a restarted Asterisk has forgotten to be paused, and nobody else."""

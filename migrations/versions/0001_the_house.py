@@ -202,6 +202,8 @@ CREATE TABLE callback (
     closed_at timestamptz,
     closed_reason text,
     closed_by_call text,
+    claimed_by text,
+    claimed_until timestamptz,
     CHECK ((closed_at IS NULL) = (closed_reason IS NULL))
 );
 CREATE UNIQUE INDEX callback_one_open ON callback (provider_id, number) WHERE closed_at IS NULL;

@@ -13,12 +13,14 @@ from callcenter.callbacks.placing import order_for, start_call_back
 from callcenter.callbacks.queue import (
     Callback,
     attempts,
+    claim,
     close_by_hand,
     misses,
     one_callback,
     open_callback_for,
     open_callbacks,
     pay_or_owe,
+    release,
 )
 from callcenter.calls.entry import LedgerEntry
 from callcenter.calls.groups import fold_journal
@@ -277,3 +279,27 @@ async def test_what_may_not_be_called_back_is_not(
     found = Callback(1, provider, number.number, number.callable, now, now, 1, now, 0, None, None, None, None)
     with pytest.raises(RuleBroken, match=why):
         order_for(found, house.book, agent, allow=allow, trunk=None)
+
+
+async def test_two_agents_and_a_double_click_call_a_number_back_once(day: Day) -> None:
+    await day.brings(MISS)
+    (owed,) = await day.now_open()
+    noon, span = datetime(2026, 11, 22, 12, tzinfo=UTC), timedelta(seconds=45)
+
+    async def order(agent: str, at: datetime) -> bool:
+        try:
+            async with day.house.database.scoped(Scope.all()) as connection:
+                await claim(connection, owed.id, agent, at, span)
+        except RuleBroken:
+            return False
+        return True
+
+    assert sorted(await asyncio.gather(order("101", noon), order("101", noon), order("102", noon))) == [
+        False,
+        False,
+        True,
+    ]
+    assert await order("102", noon + span)  # the first never got anywhere: another may
+    async with day.house.database.scoped(Scope.all()) as connection:
+        await release(connection, owed.id, "102")
+    assert await order("101", noon + span)
