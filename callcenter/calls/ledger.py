@@ -137,6 +137,10 @@ class Ledger:
         """When all that was written was last seen to be committed: a witness is not believed about what came later."""
         return self._caught_up_at
 
+    def look_for_owners(self) -> None:
+        """Calls of nobody may have become somebody's: they are looked at with the next step."""
+        self._adoption.look_again()
+
     def presume_ended(self, call: UniqueId, at: datetime) -> None:
         """A witness saw this call end and the journal never says so: at the next step it is over."""
         self._presumed[call] = at.timestamp()

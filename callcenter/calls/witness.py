@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls import tables
@@ -136,6 +137,7 @@ class Witness:
         self._read_log()
         due = self._due()
         if due:
+            await self._say_whose(due)
             await self._judge(due)
         await self._keep_place()
 
@@ -210,6 +212,20 @@ class Witness:
         if entries:
             self._committed(entries)
 
+    async def _say_whose(self, due: list[Sighting]) -> None:
+        """A call whose first row is torn does not know what was dialled: a witness does, and the ledger adopts it."""
+        book = self._book()
+        named = 0
+        async with self._database.scoped(Scope.all()) as connection:
+            for sighting in due:
+                did, provider = _owner(sighting, book)
+                dialled = did or (None if provider is None else book.first_did(provider.id))
+                if dialled is not None:
+                    done = await connection.execute(_SAY_WHOSE, {"call": sighting.call, "dialled": dialled})
+                    named += done.rowcount
+        if named:
+            self._ledger.look_for_owners()
+
     def _forget(self, judged: list[Sighting], known: dict[UniqueId, bool]) -> None:
         """What is judged is done with, but a call that the live link follows and that has only left its queue."""
         for sighting in judged:
@@ -251,6 +267,9 @@ class Witness:
         async with self._database.scoped(Scope.all()) as connection:
             await tables.move_position(connection, QUEUE_LOG, place, 0, self._clock())
         self._kept = place
+
+
+_SAY_WHOSE = text("UPDATE call SET dialled = :dialled WHERE id = :call AND dialled = '' AND provider_id IS NULL")
 
 
 def _owner(sighting: Sighting, book: Book) -> tuple[Did | None, Provider | None]:

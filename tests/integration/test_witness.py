@@ -197,3 +197,14 @@ async def test_an_unknown_did_of_a_witness_is_an_alarm_without_a_callback(watch:
     assert await watch.calls() == [(CALL, "ami", "lost")]
     assert await watch.open_callbacks() == []
     assert await watch.alarms() == [("journal_gap", CALL)]
+
+
+async def test_a_call_whose_first_row_is_torn_is_its_providers_by_what_the_live_link_saw(watch: Watch) -> None:
+    watch.witness.saw(CALL, DID, NUMBER, moment(0))
+    told = nth_call(1, 0, MISS, number=NUMBER).splitlines(keepends=True)
+    watch.house.write(b"".join(row for row in told if not (row.startswith(b"CHAN_START") and b"trunk-" in row)))
+    watch.witness.ended(CALL, moment(8))
+    await watch.at(60)
+    await watch.at(62)
+    assert await watch.house.rows("SELECT id, provider_id FROM call") == [(CALL, 1)]
+    assert await watch.open_callbacks() == [("+380631111111", 1)]
