@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 LINK = "callcenter"
 GENERATIONS = "callcenter.d"
 PREVIOUS = "callcenter.previous"
+TOLD = "callcenter.told"
+"""Names the generation that Asterisk has read; without it nobody knows, and it is told everything."""
 
 RELOADS: tuple[tuple[str, str], ...] = (
     ("pjsip.conf", "res_pjsip.so"),
@@ -75,10 +77,11 @@ class Installed:
 
 
 async def install(files: Mapping[str, str], settings: AsteriskSettings, reload: Reload | None) -> Installed:
-    """Checks the files, puts them in place by one rename and has Asterisk read what changed.
+    """Checks the files, puts them in place by one rename and has Asterisk read what it has not read yet.
 
-    ``reload`` is ``None`` while Asterisk is not running. Raises ``Misconfigured`` before anything is touched; when a
-    reload fails, the configuration before is put back, reloaded, and the failure (``Refused``, ``Unavailable``) raised.
+    ``reload`` is ``None`` while Asterisk is not running: the next installation tells it everything. Raises
+    ``Misconfigured`` before anything is touched; when a reload fails, the configuration before is put back, reloaded,
+    and the failure (``Refused``, ``Unavailable``) raised.
     """
     check_rendered(files)
     _check_place(files, settings)
@@ -86,14 +89,15 @@ async def install(files: Mapping[str, str], settings: AsteriskSettings, reload: 
     with _alone(settings.etc_dir):
         before = _current(settings.etc_dir)
         changed = tuple(name for name in files if _text_of(before, name) != files[name])
+        told = _target(settings.etc_dir, TOLD)
+        unread = {*changed, *(name for name in files if _text_of(told, name) != files[name])}
+        modules = tuple(module for name, module in RELOADS if name in unread)
         fresh = _write_generation(settings.etc_dir, files)
         _point(settings.etc_dir / LINK, fresh)
         if settings.own_whole:
             for name in files:
                 _point(settings.etc_dir / name, Path(LINK) / name)
-        modules = tuple(module for name, module in RELOADS if name in changed)
-        if reload is not None:
-            await _reload_or_go_back(settings.etc_dir, before, modules, reload)
+        await _tell(settings.etc_dir, fresh, before, modules, reload)
         if before is not None and before.name != fresh.name:
             _point(settings.etc_dir / PREVIOUS, before)
         _forget_old(settings.etc_dir)
@@ -103,16 +107,17 @@ async def install(files: Mapping[str, str], settings: AsteriskSettings, reload: 
 
 
 async def go_back(settings: AsteriskSettings, reload: Reload | None) -> str:
-    """Puts the configuration before the present one back; gives its name. Raises ``Misconfigured`` if there is none."""
+    """Puts the configuration before the present one back; gives its name. Raises ``Misconfigured`` if there is none.
+
+    When a reload fails, the present one stays, and the failure (``Refused``, ``Unavailable``) is raised.
+    """
     with _alone(settings.etc_dir):
         now, before = _current(settings.etc_dir), _target(settings.etc_dir, PREVIOUS)
         if now is None or before is None:
             raise Misconfigured(f"{settings.etc_dir}: there is no configuration before this one")
         _point(settings.etc_dir / LINK, before)
+        await _tell(settings.etc_dir, before, now, tuple(module for _, module in RELOADS), reload)
         _point(settings.etc_dir / PREVIOUS, now)
-        if reload is not None:
-            for _, module in RELOADS:
-                await reload(module)
         return before.name
 
 
@@ -199,28 +204,46 @@ def _make_journal_folder(settings: AsteriskSettings) -> None:
         ) from exc
 
 
-async def _reload_or_go_back(etc_dir: Path, before: Path | None, modules: tuple[str, ...], reload: Reload) -> None:
+async def _tell(
+    etc_dir: Path, fresh: Path, before: Path | None, modules: tuple[str, ...], reload: Reload | None
+) -> None:
+    """Has Asterisk read ``fresh``, which the link names already; if it will not, the link is turned back.
+
+    The mark is gone for as long as Asterisk may have read a part: whoever dies here leaves nothing believed.
+    """
+    mark = etc_dir / TOLD
+    told = _target(etc_dir, TOLD)
+    if modules or told != fresh:
+        mark.unlink(missing_ok=True)
+    if reload is None:
+        return
     done: list[str] = []
     try:
         for module in modules:
             done.append(module)
             await reload(module)
     except CallCenterError as exc:
-        log.error("asterisk refused the new configuration at %s, the one before is put back: %s", done[-1], exc)
-        if before is not None:
-            _point(etc_dir / LINK, before)
-            await _reload_what_can_be(done, reload)
-        else:
+        log.error("asterisk refused the configuration %s at %s, it is taken back: %s", fresh.name, done[-1], exc)
+        if before is None:
             (etc_dir / LINK).unlink()
+        else:
+            _point(etc_dir / LINK, before)
+            if await _reload_what_can_be(done, reload) and told == before:
+                _point(mark, before)
         raise
+    _point(mark, fresh)
 
 
-async def _reload_what_can_be(modules: list[str], reload: Reload) -> None:
+async def _reload_what_can_be(modules: list[str], reload: Reload) -> bool:
+    """Says whether Asterisk took every one."""
+    all_taken = True
     for module in modules:
         try:
             await reload(module)
         except CallCenterError as exc:
             log.error("asterisk: %s could not be told to read the configuration before: %s", module, exc)
+            all_taken = False
+    return all_taken
 
 
 def _write_generation(etc_dir: Path, files: Mapping[str, str]) -> Path:
@@ -287,7 +310,7 @@ def _text_of(folder: Path | None, name: str) -> str | None:
 
 
 def _forget_old(etc_dir: Path) -> None:
-    kept = {each.name for each in (_current(etc_dir), _target(etc_dir, PREVIOUS)) if each is not None}
+    kept = {each.name for name in (LINK, PREVIOUS, TOLD) if (each := _target(etc_dir, name)) is not None}
     for folder in (etc_dir / GENERATIONS).iterdir():
         if folder.name not in kept:
             shutil.rmtree(folder)

@@ -14,7 +14,7 @@ import pytest
 
 from callcenter.config import AsteriskSettings
 from callcenter.errors import Misconfigured, Refused
-from callcenter.pbx.install import GENERATIONS, INCLUDES, LINK, Installed, go_back, install
+from callcenter.pbx.install import GENERATIONS, INCLUDES, LINK, PREVIOUS, RELOADS, TOLD, Installed, go_back, install
 from callcenter.pbx.modules import JOURNAL_WRITER, MODULES
 from callcenter.pbx.render import render
 from callcenter.pbx.version import PbxVersion
@@ -77,7 +77,7 @@ async def test_the_files_are_where_asterisk_looks_and_no_stranger_reads_their_se
 
 
 async def test_only_what_changed_is_read_again_phones_before_queues_before_the_dialplan(place: Place) -> None:
-    await place.install(place.files())
+    await place.install(place.files(), Reloads())
     reloads = Reloads()
     done = await place.install(place.files(max_lines=7), reloads)
     assert done.changed == ("extensions.conf",)
@@ -115,7 +115,7 @@ async def test_files_with_a_mistake_leave_everything_as_it_was(place: Place) -> 
 
 @pytest.mark.parametrize("refused", ["res_pjsip.so", "app_queue.so", "pbx_config.so"])
 async def test_when_asterisk_refuses_a_part_the_whole_goes_back(place: Place, refused: str) -> None:
-    await place.install(place.files())
+    await place.install(place.files(), Reloads())
     before = place.read()
     book = a_book(queues=tuple(replace(q, ring_s=9) for q in a_book().queues), agents=a_book().agents[:2])
     reloads = Reloads(refused)
@@ -136,6 +136,89 @@ async def test_the_configuration_before_comes_back_on_request_and_older_ones_are
     assert "pbx_config.so" in reloads.told
     await go_back(place.asterisk, None)
     assert place.read() == place.files(max_lines=7)
+
+
+EVERYTHING = [module for _, module in RELOADS]
+
+
+async def test_what_asterisk_was_not_told_of_it_is_told_the_next_time(place: Place) -> None:
+    """Put in place while Asterisk could not be reached, a configuration would else never be read."""
+    await place.install(place.files(max_lines=5), Reloads())
+    await place.install(place.files(max_lines=7))
+    reloads = Reloads()
+    done = await place.install(place.files(max_lines=7), reloads)
+    assert (done.changed, done.reloaded) == ((), tuple(EVERYTHING))
+    assert reloads.told == EVERYTHING
+    again = Reloads()
+    await place.install(place.files(max_lines=7), again)
+    assert again.told == []
+
+
+async def test_back_to_what_asterisk_read_before_it_was_down_is_told_too(place: Place) -> None:
+    """Meanwhile it may have started with the one between."""
+    await place.install(place.files(max_lines=5), Reloads())
+    await place.install(place.files(max_lines=7))
+    reloads = Reloads()
+    await place.install(place.files(max_lines=5), reloads)
+    assert reloads.told == EVERYTHING
+
+
+async def test_an_installation_that_died_while_it_told_asterisk_is_told_again_whole(place: Place) -> None:
+    await place.install(place.files(max_lines=5), Reloads())
+
+    async def dies(_module: str) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await install(place.files(max_lines=7), place.asterisk, dies)
+    reloads = Reloads()
+    await place.install(place.files(max_lines=7), reloads)
+    assert reloads.told == EVERYTHING
+
+
+class Refusal(Reloads):
+    """Asterisk refuses a module once, and takes the configuration before again."""
+
+    async def __call__(self, module: str) -> None:
+        try:
+            await super().__call__(module)
+        except Refused:
+            self.refused = ()
+            raise
+
+
+async def test_after_a_refusal_that_was_put_right_asterisk_has_read_what_is_in_place(place: Place) -> None:
+    await place.install(place.files(max_lines=5), Reloads())
+    with pytest.raises(Refused):
+        await place.install(place.files(max_lines=7), Refusal("pbx_config.so"))
+    reloads = Reloads()
+    await place.install(place.files(max_lines=5), reloads)
+    assert reloads.told == []
+
+
+async def test_after_a_refusal_that_could_not_be_put_right_asterisk_is_told_everything(place: Place) -> None:
+    await place.install(place.files(max_lines=5), Reloads())
+    with pytest.raises(Refused):
+        await place.install(place.files(max_lines=7), Reloads("pbx_config.so"))
+    reloads = Reloads()
+    await place.install(place.files(max_lines=5), reloads)
+    assert reloads.told == EVERYTHING
+
+
+@pytest.mark.parametrize("refused", ["res_pjsip.so", "app_queue.so", "manager"])
+async def test_going_back_that_asterisk_refuses_leaves_the_links_as_they_were(place: Place, refused: str) -> None:
+    for lines in (5, 7):
+        await place.install(place.files(max_lines=lines), Reloads())
+    links = {name: (place.etc / name).readlink() for name in (LINK, PREVIOUS, TOLD)}
+    reloads = Refusal(refused)
+    with pytest.raises(Refused):
+        await go_back(place.asterisk, reloads)
+    assert {name: (place.etc / name).readlink() for name in (LINK, PREVIOUS, TOLD)} == links
+    tried = EVERYTHING[: EVERYTHING.index(refused) + 1]
+    assert reloads.told == [*tried, *tried]
+    await go_back(place.asterisk, Reloads())
+    assert place.read() == place.files(max_lines=5)
+    assert (place.etc / PREVIOUS).readlink() == links[LINK]
 
 
 async def test_without_one_before_there_is_nothing_to_go_back_to(place: Place) -> None:
