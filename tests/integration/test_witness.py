@@ -208,3 +208,16 @@ async def test_a_call_whose_first_row_is_torn_is_its_providers_by_what_the_live_
     await watch.at(62)
     assert await watch.house.rows("SELECT id, provider_id FROM call") == [(CALL, 1)]
     assert await watch.open_callbacks() == [("+380631111111", 1)]
+
+
+async def test_a_call_whose_first_row_is_torn_is_its_providers_by_its_queue(watch: Watch) -> None:
+    await watch.at(0)
+    first, rest = nth_call(1, 0, MISS, number=NUMBER).split(b"\n", 1)
+    watch.house.write(first[:40] + rest)
+    watch.queue_log(
+        f"{int(BEGIN)}|{CALL}|skynet|NONE|ENTERQUEUE||{NUMBER}|1", f"{int(BEGIN) + 5}|{CALL}|skynet|NONE|ABANDON|1|1|5"
+    )
+    await watch.at(60)
+    await watch.at(62)
+    assert await watch.house.rows("SELECT id, provider_id FROM call") == [(CALL, 1)]
+    assert await watch.open_callbacks() == [("+380631111111", 1)]
