@@ -82,7 +82,7 @@ class Orders:
                 variables=order.variables,
                 ring_for=RING_FOR,
             )
-        except Refused:  # not Unavailable: then the phone may ring all the same
+        except (Refused, RuleBroken):  # not Unavailable: then the phone may ring all the same
             async with self._database.scoped(Scope.all()) as connection:
                 await release(connection, callback, extension)
             raise

@@ -28,6 +28,7 @@ class ScriptedAsterisk:
     piece: int = 0
     cut_lists: int = 0
     silent_actions: set[str] = field(default_factory=set)
+    refused_actions: set[str] = field(default_factory=set)
     before_list: bytes = b""
     received: list[Action] = field(default_factory=list)
     tls: ssl.SSLContext | None = None
@@ -94,6 +95,8 @@ class ScriptedAsterisk:
         elif name == "CoreStatus":
             started = ("CoreStartupDate: 2026-11-22", f"CoreStartupTime: {self.started}", "CoreCurrentCalls: 2")
             self._write(writer, frame("Response: Success", action_id, *started))
+        elif name in self.refused_actions:
+            self._write(writer, frame("Response: Error", action_id, "Message: refused"))
         elif name == "QueuePause" and action["Interface"].endswith("404"):
             self._write(writer, frame("Response: Error", action_id, "Message: Interface not found"))
         else:
