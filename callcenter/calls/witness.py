@@ -116,7 +116,7 @@ class Witness:
     # ---- the loop
 
     async def run(self) -> None:
-        """Looks once a second, for ever; a database that is away only delays it."""
+        """Looks once a second, for ever; a database that is away, or a mistake of ours, only delays it."""
         wait = POLL_S
         while True:
             try:
@@ -125,6 +125,10 @@ class Witness:
                 if not self._trouble:
                     log.warning("witness: waits: %s", exc)
                 self._trouble = str(exc)
+                wait = min(LONGEST_WAIT_S, wait * 2)
+            except Exception as exc:  # calls are served without a witness: nothing it does may end the service
+                log.exception("witness: failed, and tries again")
+                self._trouble = f"{type(exc).__name__}: {exc}"
                 wait = min(LONGEST_WAIT_S, wait * 2)
             else:
                 self._trouble, wait = "", POLL_S

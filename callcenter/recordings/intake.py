@@ -129,6 +129,9 @@ class Intake:
                     if self._trouble is None:
                         log.warning("recordings: waiting: %s", exc)
                     self._trouble, wait = str(exc), min(wait * 2, LONGEST_WAIT_S)
+                except Exception as exc:  # calls are served without recordings: nothing here may end the service
+                    log.exception("recordings: failed, and tries again")
+                    self._trouble, wait = f"{type(exc).__name__}: {exc}", min(wait * 2, LONGEST_WAIT_S)
                 await asyncio.sleep(wait)
         finally:
             await self.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Iterable, Mapping
@@ -24,6 +23,8 @@ from callcenter.store import Database, Scope
 from callcenter.words import AgentId, Did, Language, ProviderId, QueueId
 
 log = logging.getLogger(__name__)
+
+LONGEST_WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,10 +264,18 @@ class Shelf:
 
     async def run(self) -> None:
         """Refreshes for ever; a database that is away, or a bad row, leaves the last book in place."""
+        wait = self._every
         while True:
-            with contextlib.suppress(Unavailable, Misconfigured):  # kept in ``trouble`` and logged once
+            try:
                 await self.refresh()
-            await asyncio.sleep(self._every)
+                wait = self._every
+            except (Unavailable, Misconfigured):  # kept in ``trouble`` and logged once
+                wait = self._every
+            except Exception as exc:  # the last book serves on: nothing here may end the service
+                log.exception("routing: the book is not read, the last one stays")
+                self._trouble = f"{type(exc).__name__}: {exc}"
+                wait = min(wait * 2, LONGEST_WAIT_S)
+            await asyncio.sleep(wait)
 
 
 _BOOK = text(
