@@ -290,6 +290,26 @@ async def test_a_torn_frame_is_kept_and_the_picture_read_again_over_the_same_lin
         assert not screen.saw(LinkLost)
 
 
+async def test_an_event_that_could_not_be_taken_in_costs_a_resync_and_neither_link_nor_service() -> None:
+    facts: list[LiveFact] = []
+
+    def stumbles(fact: LiveFact) -> None:
+        if isinstance(fact, AgentRang):
+            raise KeyError(fact.agent)
+        facts.append(fact)
+
+    async with scripted_asterisk(channels=[LISTED]) as asterisk:
+        link = LiveLink(address(asterisk), stumbles, clock=clock, pace=QUICK)
+        async with running(link):
+            await until(lambda: link.health.is_live)
+            before = link.health.counters["resyncs"]
+            asterisk.say(RANG)
+            await until(lambda: link.health.counters["resyncs"] > before)
+            asterisk.say(HANGUP)
+            await until(lambda: any(isinstance(fact, CallEnded) for fact in facts))
+            assert (link.tainted, link.health.counters["connections"]) == (1, 1)
+
+
 @pytest.mark.parametrize("gap", [0.0, 0.2])
 async def test_a_forged_event_behind_a_torn_one_is_not_believed(gap: float) -> None:
     """A caller's number with line breaks cuts Asterisk's frame and makes one of its own: seen on Asterisk 22."""
