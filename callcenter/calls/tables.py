@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -110,6 +110,12 @@ async def known_calls(connection: AsyncConnection, calls: Sequence[UniqueId]) ->
     return {UniqueId(call): outcome is not None for call, outcome in found}
 
 
+async def name_dialled(connection: AsyncConnection, dialled: Mapping[UniqueId, Did]) -> bool:
+    """Calls of nobody whose first row is torn were made to these numbers; says whether there were any."""
+    values = {"calls": list(dialled), "dialled": list(dialled.values())}
+    return (await connection.execute(_NAME_DIALLED, values)).rowcount > 0
+
+
 def _with_length(item: SetAside) -> str:
     cut = len(item.raw) - _MOST_KEPT_BYTES
     return f"{item.reason}; {len(item.raw)} bytes, the first {_MOST_KEPT_BYTES} kept" if cut > 0 else item.reason
@@ -151,6 +157,7 @@ _KEPT: Final = {
     "provider_id": "coalesce(known.provider_id, excluded.provider_id)",
     "did": "CASE WHEN known.provider_id <> excluded.provider_id THEN known.did "
     "ELSE coalesce(known.did, excluded.did) END",
+    "dialled": "coalesce(nullif(excluded.dialled, ''), known.dialled)",
 }
 _CHANGES: Final = ", ".join(f"{column} = {_KEPT.get(column, f'excluded.{column}')}" for column in _COLUMNS[1:])
 _LOCK = text(
@@ -218,6 +225,13 @@ _SEGMENTS = text(
     SELECT call_id, seq, provider_id, kind, agent, started_at, ended_at FROM fresh
     ON CONFLICT (call_id, seq) DO UPDATE SET provider_id = excluded.provider_id, kind = excluded.kind,
         agent = excluded.agent, started_at = excluded.started_at, ended_at = excluded.ended_at
+    """
+)
+_NAME_DIALLED = text(
+    """
+    UPDATE call SET dialled = told.dialled
+    FROM unnest(CAST(:calls AS text[]), CAST(:dialled AS text[])) AS told (call, dialled)
+    WHERE id = told.call AND call.dialled = '' AND provider_id IS NULL
     """
 )
 _KNOWN = text("SELECT id, outcome FROM call WHERE id = ANY(CAST(:calls AS text[]))")

@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls import tables
@@ -219,14 +218,13 @@ class Witness:
     async def _say_whose(self, due: list[Sighting]) -> None:
         """A call whose first row is torn does not know what was dialled: a witness does, and the ledger adopts it."""
         book = self._book()
-        named = 0
+        dialled: dict[UniqueId, Did] = {}
+        for sighting in due:
+            did, provider = _owner(sighting, book)
+            if did := did or (None if provider is None else book.first_did(provider.id)):
+                dialled[sighting.call] = did
         async with self._database.scoped(Scope.all()) as connection:
-            for sighting in due:
-                did, provider = _owner(sighting, book)
-                dialled = did or (None if provider is None else book.first_did(provider.id))
-                if dialled is not None:
-                    done = await connection.execute(_SAY_WHOSE, {"call": sighting.call, "dialled": dialled})
-                    named += done.rowcount
+            named = await tables.name_dialled(connection, dialled)
         if named:
             self._ledger.look_for_owners()
 
@@ -271,9 +269,6 @@ class Witness:
         async with self._database.scoped(Scope.all()) as connection:
             await tables.move_position(connection, QUEUE_LOG, place, 0, self._clock())
         self._kept = place
-
-
-_SAY_WHOSE = text("UPDATE call SET dialled = :dialled WHERE id = :call AND dialled = '' AND provider_id IS NULL")
 
 
 def _owner(sighting: Sighting, book: Book) -> tuple[Did | None, Provider | None]:

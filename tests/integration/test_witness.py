@@ -221,3 +221,17 @@ async def test_a_call_whose_first_row_is_torn_is_its_providers_by_its_queue(watc
     await watch.at(62)
     assert await watch.house.rows("SELECT id, provider_id FROM call") == [(CALL, 1)]
     assert await watch.open_callbacks() == [("+380631111111", 1)]
+
+
+async def test_a_call_without_its_first_row_and_its_end_is_its_providers_too(watch: Watch) -> None:
+    """What the witness said was dialled is not unlearned when the call is told once more, as ended."""
+    watch.witness.saw(CALL, DID, NUMBER, moment(0))
+    told = nth_call(1, 0, MISS, number=NUMBER).splitlines(keepends=True)
+    torn = ("CHAN_START", "HANGUP", "CHAN_END", "LINKEDID_END")
+    watch.house.write(b"".join(row for row in told if not (row.decode().startswith(torn) and b"trunk-" in row)))
+    watch.witness.ended(CALL, moment(8))
+    await watch.at(60)
+    watch.ledger.look_for_owners()  # as once a minute
+    await watch.at(120)
+    assert await watch.house.rows("SELECT id, provider_id FROM call") == [(CALL, 1)]
+    assert await watch.open_callbacks() == [("+380631111111", 1)]
