@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Final, Literal
 
 from sqlalchemy.exc import DBAPIError
@@ -24,16 +23,16 @@ from callcenter.calls.adoption import Adoption, Refresh
 from callcenter.calls.entry import Hook, LedgerEntry, run_hooks
 from callcenter.calls.groups import Group, Groups
 from callcenter.calls.journal import LONGEST_LINE, Chunk, Journal, Position
-from callcenter.calls.record import Begun, CallRecord, Direction
+from callcenter.calls.owners import Owners
+from callcenter.calls.record import CallRecord
 from callcenter.calls.rows import Line, Row, SetAside, gone, read_rows
 from callcenter.calls.tables import CallRow
 from callcenter.config import AsteriskSettings
 from callcenter.errors import Unavailable
-from callcenter.routing.book import Book, Provider
-from callcenter.routing.numbers import CallerNumber, caller_number
+from callcenter.routing.book import Book
 from callcenter.store import Database, Scope
 from callcenter.store.alarms import raise_alarm
-from callcenter.words import Clock, Did, UniqueId
+from callcenter.words import Clock, UniqueId
 
 __all__ = ["Hook", "Ledger", "LedgerEntry", "LedgerHealth"]
 
@@ -52,7 +51,6 @@ STALE_S: Final = 6 * 3600.0
 """A call of which nothing was written for so long is over, and its last rows are lost."""
 SWEEP_S: Final = 60.0
 _TRIES: Final = 3
-_DIALLED_KEPT: Final = 10_000
 _OF_A_ROW: Final = ("22", "23")
 """SQLSTATE classes that a row's own data can cause. No row is to blame for a missing column, right or lock."""
 
@@ -117,7 +115,7 @@ class Ledger:
         self._place: Position | None = None
         self._most_lines: int | None = None
         self._tries = 0
-        self._owners: _Owners | None = None
+        self._owners: Owners | None = None
         self._presumed: dict[UniqueId, float] = {}
         self._state: State = "starting"
         self._trouble = ""
@@ -279,12 +277,12 @@ class Ledger:
             self._digest_group(digest, group, before, owners)
         return digest
 
-    def _owners_in(self, book: Book) -> _Owners:
+    def _owners_in(self, book: Book) -> Owners:
         if self._owners is None or self._owners.book is not book:
-            self._owners = _Owners(book)
+            self._owners = Owners(book)
         return self._owners
 
-    def _digest_group(self, digest: _Digest, group: Group, before: int, owners: _Owners) -> None:
+    def _digest_group(self, digest: _Digest, group: Group, before: int, owners: Owners) -> None:
         if group.settled:
             if any(count <= before for count, _ in group.rows):
                 digest.settled += {row.uniqueid for _, row in group.rows}
@@ -294,7 +292,7 @@ class Ledger:
             if group.told.get(call.id) == call:
                 continue
             group.told[call.id] = call
-            number = _number(call.number_raw, owners.book.country)
+            number = owners.number_of(call.number_raw)
             did, provider = owners.of(call.direction, call.dialled, call.provider_slug)
             digest.calls.append(CallRow(call, None if provider is None else provider.id, number, did))
             if provider is None and call.ended and call.direction == "in":
@@ -376,32 +374,6 @@ class Ledger:
             log.info("ledger: reads on")
             self._trouble = ""
         self._state = "reading"
-
-
-class _Owners:
-    """Whose calls are whose, by one book."""
-
-    def __init__(self, book: Book) -> None:
-        self.book = book
-        self._dialled: dict[str, tuple[Did, Provider] | None] = {}
-
-    def of(self, direction: Direction, dialled: str, slug: str | None) -> tuple[Did | None, Provider | None]:
-        if direction == "out":
-            return None, self.book.by_slug(slug or "")
-        if dialled not in self._dialled:
-            if len(self._dialled) > _DIALLED_KEPT:
-                self._dialled.clear()
-            self._dialled[dialled] = self.book.provider_of(dialled)
-        return self._dialled[dialled] or (None, None)
-
-    def min_talk(self, begun: Begun) -> float:
-        _, provider = self.of(begun.direction, begun.dialled, begun.provider_slug)
-        return 1.0 if provider is None else provider.min_talk_s
-
-
-@lru_cache(maxsize=10_000)
-def _number(raw: str, country: str) -> CallerNumber:
-    return caller_number(raw, country)
 
 
 def _is_same(one: Position | None, other: Position | None) -> bool:

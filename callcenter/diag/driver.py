@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from callcenter.diag.reading import OnuReading
-from callcenter.diag.values import Answers, Oid, SnmpValue
+from callcenter.diag.reading import DownReason, OnuReading, OnuState
+from callcenter.diag.values import Answers, Oid, SnmpValue, number, text
 from callcenter.words import OnuAddress, PonFamily
 
 Names: TypeAlias = Mapping[str, int]
@@ -51,6 +51,34 @@ class OltDriver:
             if not read.columns.keys() <= answers.keys() and (index := read.index_of(place, answers)) is not None
             for name, column in read.columns.items()
         }
+
+
+States: TypeAlias = Mapping[int, OnuState]
+Reasons: TypeAlias = Mapping[int, tuple[DownReason | None, str]]
+"""A device's codes, what they mean, and its own word for it."""
+
+
+def state_of(answers: Answers, states: States) -> OnuState:
+    """The column ``status``; a code that the family's table lacks means nothing."""
+    status = number(answers, "status")
+    return OnuState.UNKNOWN if status is None else states.get(status, OnuState.UNKNOWN)
+
+
+def reason_of(answers: Answers, reasons: Reasons) -> tuple[DownReason | None, str]:
+    """The column ``reason``; a code that the table lacks is shown and concludes nothing."""
+    code = number(answers, "reason")
+    return (None, "") if code is None else reasons.get(code, (DownReason.UNKNOWN, f"code {code}"))
+
+
+def uni_up(answers: Answers, *, online: bool) -> bool | None:
+    """The column ``uni_link``, 1 up and 2 down; of an ONU that is away it tells the past."""
+    link = number(answers, "uni_link")
+    return {1: True, 2: False}.get(link) if online and link is not None else None
+
+
+def make_and_model(answers: Answers) -> str:
+    """The columns ``vendor`` and ``model``, as far as there are any."""
+    return " ".join(filter(None, (text(answers, "vendor"), text(answers, "model"))))
 
 
 NAME = "name"

@@ -17,10 +17,14 @@ from callcenter.diag.driver import (
     Read,
     by_first_uni,
     by_onu,
+    make_and_model,
     place_by_name,
+    reason_of,
+    state_of,
+    uni_up,
 )
 from callcenter.diag.reading import DownReason, OnuReading, OnuState
-from callcenter.diag.values import Answers, Oid, level, not_negative, number, octets, text
+from callcenter.diag.values import Answers, Oid, level, not_negative, number, octets
 
 BDCOM: Oid = (1, 3, 6, 1, 4, 1, 3320)
 ONU: Oid = (*BDCOM, 101, 10, 1, 1)
@@ -38,7 +42,7 @@ STATES = {
 }
 """Column 26 of the ONU table. The binding table codes the same states differently (5 is online there)."""
 
-REASONS = {
+REASONS: dict[int, tuple[DownReason | None, str]] = {
     0: (DownReason.UNKNOWN, ""),
     2: (DownReason.UNKNOWN, "normal"),
     3: (DownReason.DEGRADED, "mpcp-down"),
@@ -62,13 +66,11 @@ def by_binding(place: Place, answers: Answers) -> Oid | None:
 
 def decode(answers: Answers) -> OnuReading:
     """One ONU from the OLT's answers. Levels come in 0.1 dBm; -65535 is "no value"; distance 0 is "unknown"."""
-    status = number(answers, "status")
-    state = OnuState.UNKNOWN if status is None else STATES.get(status, OnuState.UNKNOWN)
+    state = state_of(answers, STATES)
     online = state is OnuState.ONLINE
-    code = number(answers, "reason")
-    reason, word = (None, "") if code is None else REASONS.get(code, (DownReason.UNKNOWN, f"code {code}"))
+    reason, word = reason_of(answers, REASONS)
     at_olt = level(answers, "olt_rx")
-    link = number(answers, "uni_link")
+    up = uni_up(answers, online=online)
     speed = number(answers, "uni_speed")
     return OnuReading(
         state=state,
@@ -79,9 +81,9 @@ def decode(answers: Answers) -> OnuReading:
         uptime_s=not_negative(number(answers, "alive")) if online else None,
         last_down_reason=reason,
         last_down_word=word,
-        uni_up={1: True, 2: False}.get(link) if online and link is not None else None,
-        uni_mbps=SPEEDS.get(speed) if online and link == 1 and speed is not None else None,
-        model=" ".join(filter(None, (text(answers, "vendor"), text(answers, "model")))),
+        uni_up=up,
+        uni_mbps=SPEEDS.get(speed) if up and speed is not None else None,
+        model=make_and_model(answers),
         serial=mac.hex(":") if (mac := octets(answers, "mac", 6)) else "",
     )
 

@@ -9,7 +9,19 @@ differ between the sources, so they are shown as a number and conclude nothing.
 
 from __future__ import annotations
 
-from callcenter.diag.driver import IF_DESCR, NAME, OltDriver, Read, by_first_uni, by_onu, place_by_name
+from callcenter.diag.driver import (
+    IF_DESCR,
+    NAME,
+    OltDriver,
+    Read,
+    by_first_uni,
+    by_onu,
+    make_and_model,
+    place_by_name,
+    reason_of,
+    state_of,
+    uni_up,
+)
 from callcenter.diag.reading import DownReason, OnuReading, OnuState
 from callcenter.diag.values import Answers, Oid, level, not_negative, number, text
 
@@ -36,13 +48,10 @@ REASONS: dict[int, tuple[DownReason | None, str]] = {
 
 def decode(answers: Answers) -> OnuReading:
     """One ONU from the OLT's answers. Levels come in 0.1 dBm, the distance in 0.1 m; -65535 is "no value"."""
-    status = number(answers, "status")
-    state = OnuState.UNKNOWN if status is None else STATES.get(status, OnuState.UNKNOWN)
+    state = state_of(answers, STATES)
     online = state is OnuState.ONLINE
-    code = number(answers, "reason")
-    reason, word = (None, "") if code is None else REASONS.get(code, (DownReason.UNKNOWN, f"code {code}"))
+    reason, word = reason_of(answers, REASONS)
     decimetres = not_negative(number(answers, "distance"), zero_is_unknown=True)
-    link = number(answers, "uni_link")
     return OnuReading(
         state=state,
         onu_rx=level(answers, "onu_rx"),
@@ -52,8 +61,8 @@ def decode(answers: Answers) -> OnuReading:
         uptime_s=not_negative(number(answers, "uptime")) if online else None,
         last_down_reason=reason,
         last_down_word=word,
-        uni_up={1: True, 2: False}.get(link) if online and link is not None else None,
-        model=" ".join(filter(None, (text(answers, "vendor"), text(answers, "model")))),
+        uni_up=uni_up(answers, online=online),
+        model=make_and_model(answers),
         serial=text(answers, "serial").replace(":", ""),
     )
 
