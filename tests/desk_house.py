@@ -197,8 +197,8 @@ INSERT INTO call_segment (call_id, seq, provider_id, kind, agent, started_at, en
 :provider, 'greeting', NULL, :at, :at), (:call, 1, :provider, 'talking', :agent, :at, :at);
 INSERT INTO recording (id, call_id, provider_id, state, path, bytes, sha256, duration_s, talked_s, expected_at)
 VALUES (CAST(:recording AS uuid), :call, :provider, 'stored', :path, :bytes, 'x', 62, 62, :at);
-INSERT INTO callback (provider_id, number, callable, opened_at, due_at, misses, last_missed_at) VALUES
-(:provider, :number, true, :at, :due, 3, :at), (:provider, '', false, :at, :due, 1, :at);
+INSERT INTO callback (provider_id, number, callable, opened_at, due_at, rank_at, misses, last_missed_at) VALUES
+(:provider, :number, true, :at, :due, :due, 3, :at), (:provider, '', false, :at, :due, :due, 1, :at);
 INSERT INTO callback_miss (call_id, callback_id, provider_id, missed_at, outcome, waited_s) SELECT :missed, id,
 :provider, :at, 'left_waiting', 48 FROM callback WHERE number = :number;
 INSERT INTO callback_attempt (call_id, callback_id, provider_id, agent, at, answered) SELECT :call, id,

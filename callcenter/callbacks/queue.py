@@ -261,16 +261,18 @@ _OWE = text(
             AND connected_at > :missed_at AND xmin::text <> pg_current_xact_id()::xid::text
         ORDER BY connected_at LIMIT 1
     ), paid AS (
-        INSERT INTO callback (provider_id, number, callable, opened_at, due_at, last_missed_at,
+        INSERT INTO callback (provider_id, number, callable, opened_at, due_at, rank_at, last_missed_at,
             closed_at, closed_reason, closed_by_call)
         SELECT :provider, :number, :callable, CAST(:missed_at AS timestamptz), CAST(:due_at AS timestamptz),
+            CAST(:due_at AS timestamptz),
             CAST(:missed_at AS timestamptz), proof.connected_at,
             CASE proof.direction WHEN 'in' THEN :got_through ELSE :called_back END, proof.id
         FROM proof WHERE NOT EXISTS (SELECT FROM known)
         RETURNING id
     ), owed AS (
-        INSERT INTO callback AS open (provider_id, number, callable, opened_at, due_at, last_missed_at)
+        INSERT INTO callback AS open (provider_id, number, callable, opened_at, due_at, rank_at, last_missed_at)
         SELECT :provider, :number, :callable, CAST(:missed_at AS timestamptz), CAST(:due_at AS timestamptz),
+            CAST(:due_at AS timestamptz),
             CAST(:missed_at AS timestamptz)
         WHERE NOT EXISTS (SELECT FROM proof) AND NOT EXISTS (SELECT FROM known)
         ON CONFLICT (provider_id, number) WHERE closed_at IS NULL

@@ -136,7 +136,7 @@ def user() -> None:
 @user.command("add")
 @click.argument("login")
 @click.option("--name", required=True)
-@click.option("--role", type=click.Choice(["supervisor", "agent"]), default="supervisor")
+@click.option("--role", type=click.Choice(["supervisor", "lead", "agent"]), default="supervisor")
 @click.option("--agent", "extension", help="Whose sign-in it is, for the role agent.")
 @click.option("--provider", "slugs", multiple=True, help="A supervisor of this provider only; may repeat.")
 @_with_password
@@ -202,7 +202,7 @@ def token() -> None:
 
 @token.command("add")
 @click.argument("name")
-@click.option("--role", type=click.Choice(["supervisor", "agent"]), default="supervisor")
+@click.option("--role", type=click.Choice(["supervisor", "lead", "agent"]), default="supervisor")
 @click.option("--provider", "slugs", multiple=True, help="For this provider's data only; may repeat.")
 @json_option
 @click.pass_obj

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from callcenter.desk.guard import Explained, must_supervise, problem
+from callcenter.desk.guard import Explained, must_lead, must_supervise, problem
 from callcenter.desk.pages import PORTS, visitor_of
 from callcenter.desk.ports import DeskPorts
 from callcenter.desk.sessions import Role, Visitor
@@ -94,7 +94,7 @@ class Route(Generic[In, Out]):
     """``None`` answers 204 without a body."""
     handler: Callable[[Ask, In], Awaitable[Out]]
     role: Role = "agent"
-    """``supervisor`` closes it to agents."""
+    """``lead`` closes it to agents, ``supervisor`` to leads too."""
     tag: str = "calls"
 
     @property
@@ -109,11 +109,14 @@ class Route(Generic[In, Out]):
 AnyRoute = Route[Any, Any]
 
 
+_ADMITS = {"agent": visitor_of, "lead": must_lead, "supervisor": must_supervise}
+
+
 def mounted(route: AnyRoute) -> web.RouteDef:
     """The route as aiohttp serves it."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        visitor = visitor_of(request) if route.role == "agent" else must_supervise(request)
+        visitor = _ADMITS[route.role](request)
         try:
             given = route.takes.model_validate(await _sent(route, request))
         except ValidationError as exc:

@@ -249,3 +249,11 @@ def must_supervise(request: web.Request) -> Visitor:
     if visitor is None or visitor.role != "supervisor":
         raise web.HTTPForbidden
     return visitor
+
+
+def must_lead(request: web.Request) -> Visitor:
+    """The visitor, who may lead a shift; an agent is told that this is not theirs."""
+    visitor: Visitor | None = request.get(VISITOR)
+    if visitor is None or not visitor.leads:
+        raise web.HTTPForbidden
+    return visitor

@@ -20,7 +20,7 @@ Extension = Annotated[str, Field(pattern=r"^[0-9]{2,6}$")]
 
 class Me(Gives):
     name: str
-    role: Literal["agent", "supervisor"]
+    role: Literal["agent", "lead", "supervisor"]
     extension: str | None
     language: Language
     providers: list[int]
@@ -112,7 +112,7 @@ async def providers(ask: Ask, _: Nothing) -> ProvidersGiven:
                 timezone=str(provider.timezone),
                 max_lines=provider.max_lines,
                 callback_within_s=int(provider.callback_within.total_seconds()),
-                open=provider.hours.is_open(now, provider.timezone),
+                open=provider.calendar.is_open(now),
                 dids=sorted(did for did, owner in book.dids.items() if owner == provider.id),
             )
             for provider in visible_providers(book, ask.visitor)

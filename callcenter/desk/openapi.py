@@ -114,8 +114,8 @@ def _operation(route: AnyRoute, takes: dict[str, Any], gives: dict[str, Any] | N
         "tags": [route.tag],
         "responses": _responses(gives),
     }
-    if route.role == "supervisor":
-        operation["description"] = "For supervisors."
+    if route.role != "agent":
+        operation["description"] = "For supervisors." if route.role == "supervisor" else "For leads and supervisors."
     if parameters:
         operation["parameters"] = parameters
     if route.has_body:

@@ -109,7 +109,8 @@ def _is_place_of(member: MemberChanged, extension: str) -> bool:
 
 
 _KEEP = text(
-    "INSERT INTO agent_duty (agent_id, paused, reason, since) VALUES (:agent, :paused, :reason, :at) "
-    "ON CONFLICT (agent_id) DO UPDATE SET paused = excluded.paused, reason = excluded.reason, since = excluded.since"
+    "INSERT INTO agent_duty (agent_id, status, reason, since) "
+    "VALUES (:agent, CASE WHEN :paused THEN 'paused' ELSE 'ready' END, :reason, :at) "
+    "ON CONFLICT (agent_id) DO UPDATE SET status = excluded.status, reason = excluded.reason, since = excluded.since"
 )
-_KEPT = text("SELECT a.extension, d.paused, d.reason FROM agent_duty d JOIN agent a ON a.id = d.agent_id")
+_KEPT = text("SELECT a.extension, d.status = 'paused', d.reason FROM agent_duty d JOIN agent a ON a.id = d.agent_id")

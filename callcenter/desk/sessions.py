@@ -27,7 +27,8 @@ LONGEST_LOCK = timedelta(minutes=15)
 ADDRESS_FREE_TRIES = 20
 """An office may sit behind one address: it is given more tries than one account."""
 
-Role = Literal["agent", "supervisor"]
+Role = Literal["agent", "lead", "supervisor"]
+"""A lead is an agent who may also lead a shift: decide about callbacks, hand over, see the board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,11 @@ class Visitor:
         return self.role == "supervisor" and self.scope.providers is None
 
     @property
+    def leads(self) -> bool:
+        """May lead a shift and decide what agents may not."""
+        return self.role in {"lead", "supervisor"}
+
+    @property
     def who(self) -> str:
         return f"{'user' if self.user is not None else 'token'}:{self.name}"
 
@@ -65,12 +71,12 @@ def lock_after(failures: int, free: int = FREE_TRIES) -> timedelta:
 
 
 def scope_of(role: Role, providers: list[int] | None, extension: str | None, book: Book) -> Scope:
-    """An agent sees the providers in whose queues they are; a supervisor those they were given, or all."""
+    """An agent sees the providers in whose queues they are; a lead and a supervisor those they were given, or all."""
     if role == "agent" and extension is not None:
         return Scope.only(book.providers_of(extension))
     if providers is not None:
         return Scope.only(ProviderId(provider) for provider in providers)
-    return Scope.all() if role == "supervisor" else Scope.only(())
+    return Scope.only(()) if role == "agent" else Scope.all()
 
 
 class AddressLocks:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.errors import Misconfigured, Unavailable
-from callcenter.routing.hours import WeekHours
+from callcenter.routing.hours import Calendar, Holiday, WeekHours
 from callcenter.routing.numbers import did_of
 from callcenter.store import Database, Scope
 from callcenter.words import AgentId, Did, Language, ProviderId, QueueId
@@ -25,6 +25,20 @@ from callcenter.words import AgentId, Did, Language, ProviderId, QueueId
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """An entry of a list that agents choose from: why somebody called, why they take a pause."""
+
+    code: str
+    name_uk: str
+    name_en: str = ""
+    limit: timedelta | None = None
+    """How long a pause for this reason may last."""
+
+    def name(self, language: Language) -> str:
+        return self.name_en if language == "en" and self.name_en else self.name_uk
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,24 @@ class Provider:
     """A shorter meeting with an agent is a call cut short, in seconds."""
     short_abandon_s: int
     callback_within: timedelta
+    """How much of its working time may pass before a missed caller is called back."""
     thresholds: Mapping[str, float]
+    callback_attempts: int = 3
+    """After so many calls back in vain the shift lead decides."""
+    callback_every: timedelta = timedelta(minutes=15)
+    """The least time between two calls back to one number."""
+    callback_talk_s: float = 5.0
+    """A call back that was talked for less has not reached the subscriber, in seconds."""
+    service_level_s: int = 20
+    """Callers answered within so many seconds are what the service level counts."""
+    holidays: tuple[Holiday, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    """Why people call, as this provider wants it counted; empty is the house's own list."""
+
+    @property
+    def calendar(self) -> Calendar:
+        """When it is served."""
+        return Calendar(self.hours, self.timezone, {holiday.day: holiday for holiday in self.holidays})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +97,10 @@ class Queue:
     wrapup_s: int
     max_waiting: int
     members: tuple[Member, ...]
+    keep_place: bool = True
+    """A caller who waits may press a key to be called back when it would be their turn."""
+    keep_place_every_s: int = 60
+    """How often they are told so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +132,8 @@ class Book:
     agents: tuple[Agent, ...] = ()
     trunks: tuple[Trunk, ...] = ()
     country: str = "UA"
+    pauses: tuple[Reason, ...] = ()
+    """Why agents may take a pause; empty is the house's own list."""
 
     def provider(self, provider: ProviderId) -> Provider | None:
         return self._by_id.get(provider)
@@ -167,20 +204,34 @@ async def read_book(connection: AsyncConnection, country: str = "UA") -> Book:
     """The book as this transaction sees it, in one statement and so of one moment; the scope must be every provider."""
     found = (await connection.execute(_BOOK)).scalar_one()
     rows: dict[str, list[dict[str, Any]]] = json.loads(found)
+    holidays: dict[int, list[Holiday]] = {}
+    for row in rows["holidays"]:
+        holidays.setdefault(row["provider_id"], []).append(Holiday.parse(row["day"], row["name"], row["hours"]))
+    reasons: dict[int, list[Reason]] = {}
+    for row in rows["reasons"]:
+        reasons.setdefault(row["provider_id"], []).append(_reason(row))
     members: dict[int, list[Member]] = {}
     for row in rows["members"]:
         members.setdefault(row["queue_id"], []).append(Member(row["extension"], row["penalty"]))
     return Book(
-        providers=tuple(_provider(row) for row in rows["providers"]),
+        providers=tuple(
+            _provider(row, holidays.get(row["id"], ()), reasons.get(row["id"], ())) for row in rows["providers"]
+        ),
         dids={Did(row["number"]): ProviderId(row["provider_id"]) for row in rows["dids"]},
         queues=tuple(_queue(row, members.get(row["id"], ())) for row in rows["queues"]),
         agents=tuple(_agent(row) for row in rows["agents"]),
         trunks=tuple(_trunk(row) for row in rows["trunks"]),
         country=country,
+        pauses=tuple(_reason(row) for row in rows["pauses"]),
     )
 
 
-def _provider(row: Mapping[str, Any]) -> Provider:
+def _reason(row: Mapping[str, Any]) -> Reason:
+    limit = row.get("limit_s")
+    return Reason(row["code"], row["name_uk"], row["name_en"], None if limit is None else timedelta(seconds=limit))
+
+
+def _provider(row: Mapping[str, Any], holidays: Iterable[Holiday], reasons: Iterable[Reason]) -> Provider:
     try:
         return Provider(
             id=ProviderId(row["id"]),
@@ -196,6 +247,12 @@ def _provider(row: Mapping[str, Any]) -> Provider:
             short_abandon_s=row["short_abandon_s"],
             callback_within=timedelta(minutes=row["callback_within_min"]),
             thresholds={key: float(value) for key, value in row["thresholds"].items()},
+            callback_attempts=row["callback_attempts"],
+            callback_every=timedelta(minutes=row["callback_every_min"]),
+            callback_talk_s=float(row["callback_talk_s"]),
+            service_level_s=row["service_level_s"],
+            holidays=tuple(holidays),
+            reasons=tuple(reasons),
         )
     except (ValueError, TypeError, AttributeError, ZoneInfoNotFoundError) as exc:
         raise Misconfigured(f"provider {row['slug']}: {exc}") from exc
@@ -212,6 +269,8 @@ def _queue(row: Mapping[str, Any], members: Iterable[Member]) -> Queue:
         wrapup_s=row["wrapup_s"],
         max_waiting=row["max_waiting"],
         members=tuple(members),
+        keep_place=row["keep_place"],
+        keep_place_every_s=row["keep_place_every_s"],
     )
 
 
@@ -289,7 +348,12 @@ _BOOK = text(
                              ORDER BY m.penalty, a.extension)
             FROM queue_agent m JOIN agent a ON a.id = m.agent_id), '[]'),
         'agents', coalesce((SELECT jsonb_agg(to_jsonb(a) ORDER BY a.extension) FROM agent a), '[]'),
-        'trunks', coalesce((SELECT jsonb_agg(to_jsonb(t) ORDER BY t.name) FROM trunk t), '[]')
+        'trunks', coalesce((SELECT jsonb_agg(to_jsonb(t) ORDER BY t.name) FROM trunk t), '[]'),
+        'holidays', coalesce((SELECT jsonb_agg(to_jsonb(h) ORDER BY h.day) FROM holiday h), '[]'),
+        'reasons', coalesce((
+            SELECT jsonb_agg(to_jsonb(r) ORDER BY r.sort, r.code) FROM call_reason r WHERE r.retired_at IS NULL), '[]'),
+        'pauses', coalesce((
+            SELECT jsonb_agg(to_jsonb(r) ORDER BY r.sort, r.code) FROM pause_reason r WHERE r.retired_at IS NULL), '[]')
     )::text
     """
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -73,3 +73,66 @@ class WeekHours:
 
     def as_json(self) -> dict[str, list[str]]:
         return {day: [str(span) for span in self.days[day]] for day in DAYS if day in self.days}
+
+
+@dataclass(frozen=True, slots=True)
+class Holiday:
+    """A day unlike its weekday: other hours, or none at all."""
+
+    day: date
+    name: str
+    spans: tuple[Span, ...] = ()
+
+    @classmethod
+    def parse(cls, day: str, name: str, hours: Any) -> Holiday:
+        """Reads ``2026-08-24`` and ``["10:00-14:00"]``; raises ``ValueError`` for anything else."""
+        return cls(date.fromisoformat(day), name, WeekHours.parse({"mon": hours}).days["mon"])
+
+
+LONGEST_SEARCH_DAYS = 400
+"""A provider who does not open within so many days opens never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """When a provider is served: the hours of its week, its holidays, on its own wall clock, summer time and all."""
+
+    week: WeekHours
+    zone: ZoneInfo
+    holidays: Mapping[date, Holiday] = field(default_factory=dict)
+
+    def spans_on(self, day: date) -> tuple[Span, ...]:
+        """The hours of this day of the provider's own calendar."""
+        if day in self.holidays:
+            return self.holidays[day].spans
+        return self.week.days.get(DAYS[day.weekday()], ()) if self.week.days else (Span(0, MIDNIGHT),)
+
+    def is_open(self, at: datetime) -> bool:
+        """Somebody answers at this moment. ``at`` is aware."""
+        local = at.astimezone(self.zone)
+        minute = local.hour * 60 + local.minute
+        return any(span.start <= minute < span.end for span in self.spans_on(local.date()))
+
+    def after(self, at: datetime, within: timedelta) -> datetime:
+        """The moment by which so much time has passed while the provider was open, counted from ``at``; UTC.
+
+        A provider that never opens again is served by the plain clock: what is promised to it cannot wait for ever.
+        """
+        day = at.astimezone(self.zone).date()
+        left = within
+        for _ in range(LONGEST_SEARCH_DAYS):
+            for opens, closes in self._open_on(day):
+                start = max(opens, at)
+                if start < closes and left <= closes - start:
+                    return start + left
+                left -= max(timedelta(), closes - start)
+            day += timedelta(days=1)
+        return at.astimezone(UTC) + within
+
+    def _open_on(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
+        """The day's hours as moments: a day on which the clocks are turned is an hour shorter or longer."""
+        return tuple((self._moment(day, span.start), self._moment(day, span.end)) for span in self.spans_on(day))
+
+    def _moment(self, day: date, minute: int) -> datetime:
+        whole = day + timedelta(days=minute // MIDNIGHT)
+        return datetime.combine(whole, time(minute % MIDNIGHT // 60, minute % 60), self.zone).astimezone(UTC)

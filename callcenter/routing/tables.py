@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import REAL, BigInteger, Column, DateTime, Identity, Integer, Table, Text, text
+from sqlalchemy import REAL, BigInteger, Boolean, Column, Date, DateTime, Identity, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from callcenter.store.database import metadata
@@ -23,6 +23,10 @@ provider = Table(
     Column("short_abandon_s", Integer, nullable=False, server_default=text("5")),
     Column("callback_within_min", Integer, nullable=False, server_default=text("30")),
     Column("thresholds", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("callback_attempts", Integer, nullable=False, server_default=text("3")),
+    Column("callback_every_min", Integer, nullable=False, server_default=text("15")),
+    Column("callback_talk_s", REAL, nullable=False, server_default=text("5")),
+    Column("service_level_s", Integer, nullable=False, server_default=text("20")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
@@ -66,6 +70,8 @@ queue = Table(
     Column("ring_s", Integer, nullable=False, server_default=text("20")),
     Column("wrapup_s", Integer, nullable=False, server_default=text("10")),
     Column("max_waiting", Integer, nullable=False, server_default=text("50")),
+    Column("keep_place", Boolean, nullable=False, server_default=text("true")),
+    Column("keep_place_every_s", Integer, nullable=False, server_default=text("60")),
 )
 
 queue_agent = Table(
@@ -75,4 +81,36 @@ queue_agent = Table(
     Column("agent_id", BigInteger, primary_key=True),
     Column("provider_id", BigInteger, nullable=False),
     Column("penalty", Integer, nullable=False, server_default=text("0")),
+)
+
+holiday = Table(
+    "holiday",
+    metadata,
+    Column("provider_id", BigInteger, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("hours", JSONB, nullable=False, server_default=text("'[]'")),
+)
+
+call_reason = Table(
+    "call_reason",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("provider_id", BigInteger, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("name_uk", Text, nullable=False),
+    Column("name_en", Text, nullable=False, server_default=text("''")),
+    Column("sort", Integer, nullable=False, server_default=text("0")),
+    Column("retired_at", DateTime(timezone=True)),
+)
+
+pause_reason = Table(
+    "pause_reason",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("name_uk", Text, nullable=False),
+    Column("name_en", Text, nullable=False, server_default=text("''")),
+    Column("limit_s", Integer),
+    Column("sort", Integer, nullable=False, server_default=text("0")),
+    Column("retired_at", DateTime(timezone=True)),
 )

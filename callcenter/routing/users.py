@@ -14,7 +14,7 @@ from callcenter.errors import RuleBroken
 from callcenter.store.credentials import token_hash
 from callcenter.words import AgentId, ProviderId, UserId
 
-Role: TypeAlias = Literal["agent", "supervisor"]
+Role: TypeAlias = Literal["agent", "lead", "supervisor"]
 
 
 @dataclass(frozen=True, slots=True)

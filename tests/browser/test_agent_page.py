@@ -186,8 +186,10 @@ async def test_calling_back_rings_the_own_phone_and_shows_whom_one_calls(house: 
     house.olts.answer(WEAK)
     async with house.db.scoped(Scope.all()) as conn:
         await conn.execute(
-            text("INSERT INTO callback (provider_id, number, callable, opened_at, due_at, misses, last_missed_at) "
-                 "VALUES (1, '+380671234567', true, :at, :due, 2, :at), (2, '+380931112233', true, :at, :due, 1, :at)"),
+            text("INSERT INTO callback "
+                 "(provider_id, number, callable, opened_at, due_at, rank_at, misses, last_missed_at) VALUES "
+                 "(1, '+380671234567', true, :at, :due, :due, 2, :at), "
+                 "(2, '+380931112233', true, :at, :due, :due, 1, :at)"),
             {"at": real_now() - timedelta(minutes=34), "due": real_now() - timedelta(minutes=4)},
         )  # fmt: skip
     async with house.served():

@@ -365,8 +365,8 @@ def test_lists_of_an_empty_ledger_and_of_one_with_rows(house: Operator) -> None:
                     VALUES ('cel', '/j', 7, '\\x00ff41', 'not a row', now())""")
         )
         await connection.execute(
-            text("""INSERT INTO callback (provider_id, number, callable, opened_at, due_at, last_missed_at)
-                    VALUES (1, '+380631234567', true, now(), now(), now())""")
+            text("""INSERT INTO callback (provider_id, number, callable, opened_at, due_at, rank_at, last_missed_at)
+                    VALUES (1, '+380631234567', true, now(), now(), now(), now())""")
         )
 
     Place(house.config).written(work)

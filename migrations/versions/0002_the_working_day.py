@@ -1,0 +1,220 @@
+"""The working day: what agents do and since when, promises in working hours, shifts and their hand-over, the audit."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+CHANGES = """
+ALTER TABLE provider
+    ADD callback_attempts integer NOT NULL DEFAULT 3 CHECK (callback_attempts BETWEEN 1 AND 20),
+    ADD callback_every_min integer NOT NULL DEFAULT 15 CHECK (callback_every_min BETWEEN 1 AND 1440),
+    ADD callback_talk_s real NOT NULL DEFAULT 5 CHECK (callback_talk_s >= 0),
+    ADD service_level_s integer NOT NULL DEFAULT 20 CHECK (service_level_s BETWEEN 1 AND 600);
+CREATE TABLE holiday (
+    provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
+    day date NOT NULL,
+    name text NOT NULL DEFAULT '',
+    hours jsonb NOT NULL DEFAULT '[]',
+    PRIMARY KEY (provider_id, day)
+);
+CREATE TABLE call_reason (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
+    code text NOT NULL CHECK (code ~ '^[a-z][a-z0-9-]{0,29}$'),
+    name_uk text NOT NULL CHECK (length(name_uk) BETWEEN 1 AND 80),
+    name_en text NOT NULL DEFAULT '' CHECK (length(name_en) <= 80),
+    sort integer NOT NULL DEFAULT 0,
+    retired_at timestamptz,
+    UNIQUE (provider_id, code)
+);
+CREATE TABLE pause_reason (
+    code text PRIMARY KEY CHECK (code ~ '^[a-z][a-z0-9-]{0,29}$'),
+    name_uk text NOT NULL CHECK (length(name_uk) BETWEEN 1 AND 80),
+    name_en text NOT NULL DEFAULT '' CHECK (length(name_en) <= 80),
+    limit_s integer CHECK (limit_s BETWEEN 60 AND 86400),
+    sort integer NOT NULL DEFAULT 0,
+    retired_at timestamptz
+);
+ALTER TABLE queue
+    ADD keep_place boolean NOT NULL DEFAULT true,
+    ADD keep_place_every_s integer NOT NULL DEFAULT 60 CHECK (keep_place_every_s BETWEEN 15 AND 600);
+ALTER TABLE agent_duty ADD status text NOT NULL DEFAULT 'signed_out'
+        CHECK (status IN ('signed_out', 'ready', 'paused', 'wrap_up'));
+UPDATE agent_duty SET status = CASE WHEN paused THEN 'paused' ELSE 'ready' END;
+ALTER TABLE agent_duty
+    DROP paused,
+    ADD until timestamptz,
+    ADD call_id text NOT NULL DEFAULT '',
+    ADD unanswered integer NOT NULL DEFAULT 0,
+    ADD changed_by text NOT NULL DEFAULT '';
+CREATE TABLE agent_state (
+    agent_id bigint NOT NULL REFERENCES agent ON DELETE CASCADE,
+    started_at timestamptz NOT NULL,
+    state text NOT NULL,
+    reason text NOT NULL DEFAULT '',
+    ended_at timestamptz,
+    PRIMARY KEY (agent_id, started_at)
+);
+CREATE UNIQUE INDEX agent_state_one_open ON agent_state (agent_id) WHERE ended_at IS NULL;
+CREATE INDEX agent_state_started ON agent_state (started_at);
+ALTER TABLE call
+    ADD queue text NOT NULL DEFAULT '',
+    ADD held_s real NOT NULL DEFAULT 0;
+CREATE TABLE call_note (
+    call_id text NOT NULL REFERENCES call ON DELETE CASCADE,
+    agent text NOT NULL,
+    provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
+    reason text NOT NULL DEFAULT '',
+    note text NOT NULL DEFAULT '' CHECK (length(note) <= 4000),
+    at timestamptz NOT NULL,
+    PRIMARY KEY (call_id, agent)
+);
+ALTER TABLE callback
+    ADD rank_at timestamptz,
+    ADD next_try_at timestamptz,
+    ADD decision_since timestamptz,
+    ADD kept_queue text,
+    ADD kept_since timestamptz,
+    ADD closed_by text NOT NULL DEFAULT '',
+    ADD close_note text NOT NULL DEFAULT '' CHECK (length(close_note) <= 1000);
+UPDATE callback SET rank_at = due_at;
+ALTER TABLE callback ALTER rank_at SET NOT NULL;
+CREATE INDEX callback_rank ON callback (rank_at) WHERE closed_at IS NULL;
+CREATE INDEX callback_opened ON callback (opened_at);
+CREATE INDEX callback_closed ON callback (closed_at) WHERE closed_at IS NOT NULL;
+ALTER TABLE callback_attempt
+    ADD result text NOT NULL DEFAULT '',
+    ADD said text NOT NULL DEFAULT '' CHECK (said IN ('', 'voicemail', 'wrong_number')),
+    ADD said_by text NOT NULL DEFAULT '',
+    ADD said_at timestamptz;
+UPDATE callback_attempt SET result = CASE WHEN answered THEN 'answered' ELSE 'no_answer' END;
+CREATE TABLE shift (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 80),
+    lead_id bigint NOT NULL REFERENCES user_account,
+    starts_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
+    opened_at timestamptz NOT NULL,
+    opened_by text NOT NULL,
+    successor_id bigint REFERENCES user_account,
+    offered_at timestamptz,
+    closed_at timestamptz,
+    closed_by text NOT NULL DEFAULT '',
+    accepted_by text NOT NULL DEFAULT '',
+    note text NOT NULL DEFAULT '' CHECK (length(note) <= 4000),
+    before_id bigint REFERENCES shift,
+    CHECK (ends_at > starts_at)
+);
+CREATE UNIQUE INDEX shift_one_open ON shift ((true)) WHERE closed_at IS NULL;
+CREATE TABLE shift_agent (
+    shift_id bigint NOT NULL REFERENCES shift ON DELETE CASCADE,
+    agent_id bigint NOT NULL REFERENCES agent ON DELETE CASCADE,
+    joined_at timestamptz NOT NULL,
+    left_at timestamptz,
+    PRIMARY KEY (shift_id, agent_id)
+);
+CREATE TABLE shift_document (
+    shift_id bigint NOT NULL REFERENCES shift ON DELETE CASCADE,
+    provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
+    document jsonb NOT NULL,
+    PRIMARY KEY (shift_id, provider_id)
+);
+CREATE TABLE handover (
+    shift_id bigint NOT NULL REFERENCES shift ON DELETE CASCADE,
+    callback_id bigint NOT NULL REFERENCES callback ON DELETE CASCADE,
+    provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
+    why text NOT NULL CHECK (length(why) BETWEEN 1 AND 1000),
+    named_by text NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (shift_id, callback_id)
+);
+CREATE TABLE audit_day (
+    provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
+    day date NOT NULL,
+    calls integer NOT NULL,
+    misses integer NOT NULL,
+    callbacks integer NOT NULL,
+    difference integer NOT NULL,
+    detail jsonb NOT NULL DEFAULT '[]',
+    audited_at timestamptz NOT NULL,
+    PRIMARY KEY (provider_id, day)
+);
+CREATE TABLE live_listening (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
+    call_id text NOT NULL,
+    agent text NOT NULL,
+    mode text NOT NULL CHECK (mode IN ('listen', 'whisper', 'join')),
+    who text NOT NULL,
+    user_id bigint,
+    token_id bigint,
+    at timestamptz NOT NULL,
+    address text NOT NULL DEFAULT ''
+);
+CREATE INDEX live_listening_at ON live_listening (at DESC);
+CREATE TABLE agent_message (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    agent_id bigint NOT NULL REFERENCES agent ON DELETE CASCADE,
+    sender text NOT NULL,
+    body text NOT NULL CHECK (length(body) BETWEEN 1 AND 1000),
+    at timestamptz NOT NULL,
+    seen_at timestamptz
+);
+CREATE INDEX agent_message_unseen ON agent_message (agent_id, at) WHERE seen_at IS NULL;
+ALTER TABLE user_account DROP CONSTRAINT user_account_role_check,
+    ADD CONSTRAINT user_account_role_check CHECK (role IN ('agent', 'lead', 'supervisor'));
+ALTER TABLE api_token DROP CONSTRAINT api_token_role_check,
+    ADD CONSTRAINT api_token_role_check CHECK (role IN ('agent', 'lead', 'supervisor'));
+"""
+
+TENANT = ("holiday", "call_reason", "call_note", "shift_document", "handover", "audit_day", "live_listening")
+APPEND_ONLY = ("live_listening",)
+SHARED = ("pause_reason", "agent_state", "shift", "shift_agent", "agent_message")
+
+BACK = """
+UPDATE user_account SET role = 'supervisor' WHERE role = 'lead';
+UPDATE api_token SET role = 'supervisor' WHERE role = 'lead';
+ALTER TABLE user_account DROP CONSTRAINT user_account_role_check,
+    ADD CONSTRAINT user_account_role_check CHECK (role IN ('agent', 'supervisor'));
+ALTER TABLE api_token DROP CONSTRAINT api_token_role_check,
+    ADD CONSTRAINT api_token_role_check CHECK (role IN ('agent', 'supervisor'));
+ALTER TABLE callback_attempt DROP result, DROP said, DROP said_by, DROP said_at;
+DROP INDEX callback_opened;
+DROP INDEX callback_closed;
+ALTER TABLE callback DROP rank_at, DROP next_try_at, DROP decision_since, DROP kept_queue, DROP kept_since,
+    DROP closed_by, DROP close_note;
+ALTER TABLE call DROP queue, DROP held_s;
+ALTER TABLE agent_duty ADD paused boolean NOT NULL DEFAULT false;
+UPDATE agent_duty SET paused = (status = 'paused');
+ALTER TABLE agent_duty ALTER paused DROP DEFAULT,
+    DROP status, DROP until, DROP call_id, DROP unanswered, DROP changed_by;
+ALTER TABLE queue DROP keep_place, DROP keep_place_every_s;
+ALTER TABLE provider DROP callback_attempts, DROP callback_every_min, DROP callback_talk_s, DROP service_level_s;
+"""
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    _each(CHANGES)
+    for table in TENANT:
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+        op.execute(f"CREATE POLICY scope ON {table} USING (in_scope(provider_id)) WITH CHECK (in_scope(provider_id))")
+        rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
+        op.execute(f"GRANT {rights} ON {table} TO callcenter_app")
+    for table in SHARED:
+        op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO callcenter_app")
+
+
+def downgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    for table in reversed((*TENANT, *SHARED)):
+        op.execute(f"DROP TABLE {table} CASCADE")
+    _each(BACK)
+
+
+def _each(statements: str) -> None:
+    for statement in statements.split(";\n"):
+        if statement.strip():
+            op.execute(statement)
