@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from callcenter.errors import Misconfigured
 
@@ -31,6 +31,13 @@ class DatabaseSettings(_Section):
     owner_url: SecretStr | None = None
     """The same for the role that owns the tables; only ``callcenter migrate`` uses it."""
     pool_size: int = Field(10, ge=2, le=100)
+
+    @field_validator("url", "owner_url")
+    @classmethod
+    def _of_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
+        return value
 
 
 class AmiSettings(_Section):

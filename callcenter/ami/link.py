@@ -30,6 +30,7 @@ from callcenter.ami.session import AmiAddress, Pace, Session
 from callcenter.ami.snapshot import read_snapshot
 from callcenter.ami.tape import Tape
 from callcenter.ami.wire import QUEUE_LIMIT
+from callcenter.errors import Unavailable
 from callcenter.words import Clock
 
 log = logging.getLogger(__name__)
@@ -99,8 +100,12 @@ class LiveLink:
             log.warning("Asterisk was restarted: %s, before %s", started, self.asterisk_started)
         self.asterisk_started = started
         self._doubt = 0
-        for fact in self.view.resync(snapshot):
-            self._publish(fact)
+        try:
+            for fact in self.view.resync(snapshot):
+                self._publish(fact)
+        except Exception as exc:  # the link is made anew: nothing here may end the service
+            log.exception("the live view could not take in the picture")
+            raise Unavailable("ami", "its picture could not be taken in") from exc
         return channels.events_before
 
     def receive(self, event: Event) -> None:
@@ -125,7 +130,7 @@ class LiveLink:
             log.exception("the live view could not take in %s", event.name)
             self.tainted += 1
             self._session.want_resync(f"{event.name} could not be taken in")
-        self._watch(meaning)
+        self._show(meaning)
 
     def torn(self, frame: Torn) -> None:
         """The rest of what was cut: what comes next is Asterisk's own again."""
@@ -136,10 +141,19 @@ class LiveLink:
         """The picture holds what this event told, unless it is of the kind that no picture holds."""
         meaning = parse(event)
         if isinstance(meaning, OriginateResponse | UserEvent):
+            self._show(meaning)
+
+    def _show(self, meaning: AmiEvent) -> None:
+        try:
             self._watch(meaning)
+        except Exception:  # as above: who watches is one of many
+            log.exception("who watches could not take in %s", type(meaning).__name__)
 
     def lost(self, why: str) -> None:
         """Screens say since when they show the past."""
         since: datetime = self._clock()
-        for fact in self.view.lose_link(since):
-            self._publish(fact)
+        try:
+            for fact in self.view.lose_link(since):
+                self._publish(fact)
+        except Exception:  # the link comes back with a whole picture
+            log.exception("the loss of the link could not be taken in")

@@ -181,13 +181,15 @@ class Ledger:
             await self._remember()
         asked_at = self._clock()
         chunk = self._journal.read(self._place, MOST_BYTES, self._most_lines)
-        if chunk.after is None and not self._presumed:
+        if self._presumed and await self._settle_presumed(chunk.lag):
+            return True
+        if chunk.after is None:
             self._lag = chunk.lag
             self._trouble = "" if chunk.there else f"{chunk.path}: Asterisk has written no journal yet"
             self._caught_up_at = asked_at if chunk.lag < LONGEST_LINE else self._caught_up_at
             return False
         try:
-            entries = await self._take(chunk)
+            entries = await self._take(chunk, {})
         except (Unavailable, _SteppedAside):
             self._groups = None
             raise
@@ -199,6 +201,33 @@ class Ledger:
         if entries:
             self._committed(entries)
         return chunk.after is not None
+
+    async def _settle_presumed(self, lag: int) -> bool:
+        """Writes the ends that witnesses saw, in their own transaction: no row is to blame for what fails there."""
+        presumed = dict(self._presumed)
+        try:
+            entries = await self._take(Chunk(str(self._journal.path), (), None, lag), presumed)
+        except (Unavailable, _SteppedAside):
+            self._groups = None
+            raise
+        except Exception as exc:
+            self._groups = None
+            if isinstance(exc, DBAPIError) and not _is_of_a_row(exc):
+                raise
+            log.exception("ledger: the end of calls %s cannot be written", ", ".join(sorted(presumed)))
+            await self._give_up(presumed, exc)
+            return True
+        if entries:
+            self._committed(entries)
+        return False
+
+    async def _give_up(self, presumed: dict[UniqueId, float], exc: Exception) -> None:
+        """What cannot be settled stays open in sight: an alarm says so, and the journal is read on."""
+        async with self._database.scoped(Scope.all()) as connection:
+            detail = f"the end of {', '.join(sorted(presumed)[:5])} cannot be written: {_first_line(exc)}"
+            await raise_alarm(connection, "journal_gap", "presumed", at=self._clock(), detail=detail)
+        for call in presumed:
+            self._presumed.pop(call, None)
 
     async def catch_up(self) -> None:
         """Steps until everything written so far is committed."""
@@ -218,10 +247,9 @@ class Ledger:
 
     # ---- one transaction
 
-    async def _take(self, chunk: Chunk) -> list[LedgerEntry]:
+    async def _take(self, chunk: Chunk, presumed: dict[UniqueId, float]) -> list[LedgerEntry]:
         """Writes what these lines tell, and returns the calls they touched."""
         size = sum(len(line.raw) for line in chunk.lines)
-        presumed = dict(self._presumed)
         tell = self._digest
         digest = await asyncio.to_thread(tell, chunk, presumed) if size > IN_A_THREAD else tell(chunk, presumed)
         async with self._database.scoped(Scope.all()) as connection:
@@ -338,7 +366,6 @@ class Ledger:
             now = self._clock()
             await raise_alarm(connection, "journal_set_aside", chunk.path, at=now, detail=self._trouble)
             if not _is_same(place, self._place) or chunk.after is None:
-                self._presumed.clear()
                 return
             items = [SetAside(line.position, line.raw, self._trouble) for line in chunk.lines]
             await tables.set_aside(connection, SOURCE, chunk.path, items, now)

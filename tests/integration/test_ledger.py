@@ -20,6 +20,7 @@ from callcenter.calls.ledger import Ledger
 from callcenter.routing.book import read_book
 from callcenter.store import Database, Scope
 from callcenter.store.embedded import Embedded
+from callcenter.words import UniqueId
 from tests.integration.ledger_house import House
 from tests.unit.cel_rows import CALL_BACK, MISS, NAMES, TALK, expected, nth_call, tape
 
@@ -349,6 +350,26 @@ async def test_a_row_that_is_refused_stops_no_other(house: House, how: str) -> N
     assert ("division by zero" if how == "by PostgreSQL" else "KeyError") in aside[0][1]
     assert await house.rows("SELECT kind FROM alarm") == [("journal_set_aside",)]
     assert not ledger.health().trouble
+
+
+@pytest.mark.parametrize("how", ["by PostgreSQL", "by our own code"])
+async def test_an_end_that_cannot_be_presumed_blames_no_row_of_another_call(house: House, how: str) -> None:
+    async def refuses(connection: AsyncConnection, entry: LedgerEntry) -> None:
+        if entry.number.number == "+380631111111":
+            if how == "by PostgreSQL":
+                await connection.execute(text("SELECT 1 / 0"))
+            raise KeyError(how)
+
+    house.write(unended := nth_call(1, 0, MISS, number=ONE).split(b"HANGUP")[0])
+    ledger = house.ledger(refuses)
+    await ledger.catch_up()
+    ledger.presume_ended(UniqueId(unended.split(b"|")[7].decode()), house.clock())
+    house.write(nth_call(2, 60, MISS, number=TWO))
+    await ledger.catch_up()
+    assert await house.outcomes() == [("+380631111111", None), ("+380632222222", "left_waiting")]
+    assert await house.rows("SELECT count(*) FROM journal_set_aside") == [(0,)]
+    assert await house.rows("SELECT kind, subject FROM alarm") == [("journal_gap", "presumed")]
+    assert await house.rows("SELECT number FROM callback") == [("+380632222222",)]
 
 
 async def test_nothing_written_for_hours_means_over_and_is_said(house: House) -> None:
