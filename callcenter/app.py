@@ -25,7 +25,7 @@ from callcenter.config import Settings
 from callcenter.desk.board import Board
 from callcenter.desk.live import live_routes
 from callcenter.desk.lookups import lookups_of
-from callcenter.desk.orders import Orders
+from callcenter.floor.orders import Orders
 from callcenter.desk.ports import DeskPorts, Measure, Part, PartState
 from callcenter.desk.screens import Screens
 from callcenter.desk.server import make_app, served

@@ -25,7 +25,8 @@ from callcenter.diag.reading import DownReason, OnuReading, OnuState
 from callcenter.routing.book import load_book
 from callcenter.store import Database, Scope
 from callcenter.words import Dbm, Known, LinkedId, Missing, UniqueId
-from tests.desk_house import HASH, SEED, USERS, Orders
+from tests.desk_house import HASH, SEED, USERS
+from tests.orders_seen import Orders
 
 SVITLO_DID, DIM_DID = "380441234567", "+380447654321"
 MARIIA = "0671234567"

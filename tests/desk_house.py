@@ -21,6 +21,7 @@ from callcenter.routing.book import Book, load_book
 from callcenter.store import Database, Scope
 from callcenter.store.credentials import hash_password, new_token, token_hash
 from callcenter.words import ProviderId
+from tests.orders_seen import Orders
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "ясне-сонце-7"
@@ -39,19 +40,6 @@ class TurnedClock:
 
     def pass_(self, span: timedelta) -> None:
         self.now += span
-
-
-@dataclass
-class Orders:
-    """The PBX's end of the web's orders: keeps what was asked."""
-
-    given: list[tuple[object, ...]] = field(default_factory=list)
-
-    async def pause(self, extension: str, *, paused: bool, reason: str) -> None:
-        self.given.append(("pause", extension, paused, reason))
-
-    async def call_back(self, callback: int, extension: str) -> None:
-        self.given.append(("call_back", callback, extension))
 
 
 @dataclass

@@ -196,12 +196,12 @@ def may_order(visitor: Visitor, extension: str, book: Book) -> None:
 
 async def pause(ask: Ask, wanted: PauseWanted) -> None:
     may_order(ask.visitor, wanted.extension, ask.ports.book())
-    await ask.ports.telephony.pause(wanted.extension, paused=True, reason=wanted.reason)
+    await ask.ports.telephony.pause(wanted.extension, reason=wanted.reason, who=ask.visitor.who)
 
 
 async def ready(ask: Ask, wanted: ReadyWanted) -> None:
     may_order(ask.visitor, wanted.extension, ask.ports.book())
-    await ask.ports.telephony.pause(wanted.extension, paused=False, reason="")
+    await ask.ports.telephony.ready(wanted.extension, ask.visitor.who)
 
 
 API = (

@@ -78,20 +78,89 @@ class Snapshot:
     queues: tuple[QueueNow, ...] = ()
 
 
-class Telephony(Protocol):
-    """The orders the web may give to the PBX.
+ListenMode = Literal["listen", "whisper", "join"]
+"""A supervisor hears a call; hears it and is heard by the agent alone; is heard by both."""
 
-    Each raises ``Unavailable`` when the link is cut and ``Refused`` when the PBX says no.
+
+class DutyOrders(Protocol):
+    """What an agent's duty may be ordered to be. ``who`` gave the order: ``visitor.who``.
+
+    Each raises ``RuleBroken`` with the reason in words. The database is told first: what Asterisk cannot be told now it
+    is told as soon as the link is back, so a cut link makes no order fail.
     """
 
-    async def pause(self, extension: str, *, paused: bool, reason: str) -> None:
-        """Takes the agent out of every queue, or puts them back."""
+    async def sign_in(self, extension: str, who: str) -> None:
+        """The agent begins to work: a member of each queue they serve."""
+
+    async def sign_out(self, extension: str, who: str) -> None:
+        """The agent is a member of no queue any more; a call in progress goes on."""
+
+    async def pause(self, extension: str, *, reason: str, who: str) -> None:
+        """The agent takes no calls, with a reason of the house's list (its code)."""
+
+    async def ready(self, extension: str, who: str) -> None:
+        """The agent takes calls again."""
+
+    async def finish_wrap_up(self, extension: str, who: str) -> None:
+        """The work after the call is done before its time."""
+
+    async def prolong_wrap_up(self, extension: str, who: str, by_s: int = 60) -> None:
+        """The work after the call needs so many seconds more."""
+
+    async def serve(self, extension: str, queue_name: str, penalty: int | None, who: str) -> None:
+        """The agent serves this queue from now on with this penalty; ``None`` takes them out of it."""
+
+
+class PhoneOrders(Protocol):
+    """What an agent orders of their own phone and call. All go by the live picture: one call at a time.
+
+    Each raises ``RuleBroken`` in words (no call, no such colleague, a number that may not be dialled…), ``Unavailable``
+    when the link is cut, and ``Refused`` when Asterisk says no. What came of an order is told by the live facts.
+    """
 
     async def call_back(self, callback: int, extension: str) -> None:
         """Rings the agent's phone first, then dials the caller of this callback.
 
         Raises ``RuleBroken`` when the number may not be dialled or somebody else is already calling it.
         """
+
+    async def dial(self, extension: str, provider: ProviderId, number: str, who: str) -> None:
+        """Rings the agent's phone first, then dials the number under this provider's own DID, recorded."""
+
+    async def call_colleague(self, extension: str, other: str) -> None:
+        """Rings the agent's phone first, then the colleague's."""
+
+    async def hold(self, extension: str) -> None:
+        """Whom the agent talks with hears music, and the agent nothing; ten minutes at most."""
+
+    async def unhold(self, extension: str) -> None:
+        """The agent and who was on hold hear each other again."""
+
+    async def hang_up(self, extension: str) -> None:
+        """The agent's part in the call ends; somebody on hold goes back to the head of the provider's queue."""
+
+    async def transfer(self, extension: str, to: str) -> None:
+        """Hands whom the agent talks with on, without asking: to a colleague's extension or a queue of the provider."""
+
+    async def consult(self, extension: str, to: str) -> None:
+        """Asks a colleague first: the caller hears music meanwhile, and is back when the colleague does not answer."""
+
+    async def complete(self, extension: str) -> None:
+        """The caller and the colleague who was asked talk on without the agent."""
+
+    async def take_back(self, extension: str) -> None:
+        """The colleague who was asked is let go, and the agent talks with the caller again."""
+
+    async def listen(self, extension: str, agent: str, mode: ListenMode, *, call: UniqueId) -> None:
+        """Rings the supervisor's phone; it hears what ``agent`` says and hears in this one call, till its end.
+
+        ``call`` is the caller's Uniqueid as ``AgentNow.call`` has it: ``RuleBroken`` when the agent is in it no more.
+        Whether the call may be heard by this visitor, and that the hearing is written down, is the caller's to see to.
+        """
+
+
+class Telephony(DutyOrders, PhoneOrders, Protocol):
+    """Every order the web may give to the floor."""
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ async def test_an_agent_pauses_themselves_and_a_supervisor_their_agents(house: H
         assert (await browser.session.post(url, json={"reason": "обід"}, headers=headers)).status == 204
         assert (await browser.session.post(url, json={"reason": "обід"}, headers={"Origin": ORIGIN})).status == 403
     assert (await house.client.post(f"{V1}/agents/102/ready", headers=bearer(house, "dim"))).status == 204
-    assert house.orders.given == [("pause", "101", True, "обід"), ("pause", "102", False, "")]
+    assert house.orders.given == [("pause", "101", "обід"), ("ready", "102")]
 
 
 async def test_alarms_are_cleared_and_rows_resolved_once(house: House) -> None:

@@ -11,7 +11,7 @@ import pytest
 from callcenter.ami.commands import Commands
 from callcenter.ami.live import LiveView
 from callcenter.config import OutboundSettings
-from callcenter.desk.orders import Orders
+from callcenter.floor.orders import Orders
 from callcenter.errors import CallCenterError, Refused, RuleBroken, Unavailable
 from callcenter.store import Database
 from tests.integration.ami_server import ScriptedAsterisk, scripted_asterisk, until
