@@ -13,6 +13,7 @@ from callcenter.store import Scope
 
 log = logging.getLogger(__name__)
 
+
 class Orders(CallOrders):
     """Every order of the floor. An agent's duty stays in the database: a restarted Asterisk is told again."""
 
