@@ -40,7 +40,10 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """Calls that come by chance (Poisson) for ``seconds``; ``patience`` are the seconds after which some give up."""
+    """Calls that come by chance (Poisson) for ``seconds``, or until nobody is left who has not called yet.
+
+    ``patience`` are the seconds after which some give up.
+    """
 
     uris: Sequence[str]
     served: Sequence[Sequence[str]]
@@ -60,7 +63,9 @@ class Wave:
         while (at := at + dice.expovariate(self.per_second)) < self.seconds:
             provider = dice.randrange(len(self.uris))
             leaves = dice.random() < self.leaving_share
-            number = next(leaving[provider] if leaves else served[provider])
+            number = next(leaving[provider] if leaves else served[provider], None)
+            if number is None:
+                return
             yield at, self.uris[provider], number, dice.choice(self.patience) if leaves else None
 
 
