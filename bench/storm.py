@@ -109,15 +109,14 @@ async def settled(house: House, numbers: list[str]) -> Settled:
         while True:
             async with database.scoped(Scope.all()) as connection:
                 rows = (await connection.execute(SAID, {"numbers": numbers})).all()
-                outcomes: dict[str, int] = dict(
-                    (await connection.execute(OUTCOMES, {"numbers": numbers})).tuples().all()
-                )
+                counted = (await connection.execute(OUTCOMES, {"numbers": numbers})).all()
             if (len(rows) == len(numbers) and all(row.settled for row in rows)) or time.monotonic() > until:
                 break
             await asyncio.sleep(0.5)
     finally:
         await database.close()
     said = {row.number: row for row in rows}
+    outcomes: dict[str, int] = {outcome: count for outcome, count in counted}  # noqa: C416
     wrong = tuple(
         number
         for number in numbers
