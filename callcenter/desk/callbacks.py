@@ -8,7 +8,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from callcenter.callbacks.queue import BY_HAND, Attempt, Callback, Miss, attempts, close_by_hand, misses, one_callback
+from callcenter.callbacks.queue import Attempt, Callback, Miss, attempts, close_with, misses, one_callback
 from callcenter.desk.api import Ask, Cursor, Gives, Id, Limit, Route, Takes, filters_of, not_found, query_of
 from callcenter.desk.callback_rows import CallbackRow, count_overdue, list_open
 from callcenter.desk.guard import must_supervise
@@ -130,7 +130,7 @@ async def close(ask: Ask, wanted: CallbackWanted) -> None:
     if found.callable:
         raise RuleBroken(words.text("callback.needs_proof"))
     async with ask.ports.db.scoped(ask.scope) as conn:
-        await close_by_hand(conn, wanted.callback, ask.visitor.who, ask.ports.clock())
+        await close_with(conn, wanted.callback, "no_number", "-", ask.visitor.who, ask.ports.clock())
     ask.ports.changed()
 
 
@@ -177,7 +177,7 @@ def _closed(request: web.Request, reason: str | None) -> str:
     word, _, who = (reason or "").partition(": ")
     words = catalogue_of(request)
     said = words.text(f"closed.{word}") if words.knows(f"closed.{word}") else word
-    return f"{said}: {who.partition(':')[2]}" if word == BY_HAND else said
+    return f"{said}: {who.partition(':')[2]}" if who else said
 
 
 async def call_on_page(request: web.Request) -> web.StreamResponse:

@@ -79,8 +79,32 @@ ALTER TABLE callback
     ADD closed_by text NOT NULL DEFAULT '',
     ADD close_note text NOT NULL DEFAULT '' CHECK (length(close_note) <= 1000);
 UPDATE callback SET rank_at = due_at;
-ALTER TABLE callback ALTER rank_at SET NOT NULL;
-CREATE INDEX callback_rank ON callback (rank_at) WHERE closed_at IS NULL;
+UPDATE callback SET closed_by = substr(closed_reason, 10), closed_reason = 'no_number'
+    WHERE closed_reason LIKE 'by_hand: %';
+ALTER TABLE callback ALTER rank_at SET NOT NULL, ADD claimed_at timestamptz, ADD dialling_until timestamptz;
+CREATE INDEX callback_rank ON callback (rank_at, id) WHERE closed_at IS NULL;
+CREATE INDEX callback_oldest ON callback (opened_at, id) WHERE closed_at IS NULL;
+CREATE INDEX callback_newest ON callback (last_missed_at, id) WHERE closed_at IS NULL;
+CREATE INDEX callback_decision ON callback (decision_since) WHERE closed_at IS NULL AND decision_since IS NOT NULL;
+CREATE INDEX callback_number ON callback (provider_id, number, opened_at);
+CREATE TABLE callback_act (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    callback_id bigint NOT NULL REFERENCES callback ON DELETE CASCADE,
+    provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
+    at timestamptz NOT NULL,
+    act text NOT NULL CHECK (act IN ('taken', 'calling', 'let_go', 'try_again', 'closed', 'place_lost')),
+    who text NOT NULL,
+    note text NOT NULL DEFAULT '' CHECK (length(note) <= 1000)
+);
+CREATE INDEX callback_act_callback ON callback_act (callback_id, at);
+CREATE TABLE dialling (
+    provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
+    number text NOT NULL,
+    agent text NOT NULL,
+    at timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    PRIMARY KEY (provider_id, number)
+);
 CREATE INDEX callback_opened ON callback (opened_at);
 CREATE INDEX callback_closed ON callback (closed_at) WHERE closed_at IS NOT NULL;
 ALTER TABLE callback_attempt
@@ -168,7 +192,10 @@ ALTER TABLE api_token DROP CONSTRAINT api_token_role_check,
     ADD CONSTRAINT api_token_role_check CHECK (role IN ('agent', 'lead', 'supervisor'));
 """
 
-TENANT = ("holiday", "call_reason", "call_note", "shift_document", "handover", "audit_day", "live_listening")
+TENANT = (
+    "holiday", "call_reason", "call_note", "shift_document", "handover", "audit_day", "live_listening", "callback_act",
+    "dialling",
+)  # fmt: skip
 APPEND_ONLY = ("live_listening",)
 SHARED = ("pause_reason", "agent_state", "shift", "shift_agent", "agent_message")
 
@@ -182,8 +209,11 @@ ALTER TABLE api_token DROP CONSTRAINT api_token_role_check,
 ALTER TABLE callback_attempt DROP result, DROP said, DROP said_by, DROP said_at;
 DROP INDEX callback_opened;
 DROP INDEX callback_closed;
+DROP INDEX callback_oldest;
+DROP INDEX callback_newest;
+DROP INDEX callback_number;
 ALTER TABLE callback DROP rank_at, DROP next_try_at, DROP decision_since, DROP kept_queue, DROP kept_since,
-    DROP closed_by, DROP close_note;
+    DROP closed_by, DROP close_note, DROP claimed_at, DROP dialling_until;
 ALTER TABLE call DROP queue, DROP held_s;
 ALTER TABLE agent_duty ADD paused boolean NOT NULL DEFAULT false;
 UPDATE agent_duty SET paused = (status = 'paused');

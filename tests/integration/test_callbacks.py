@@ -14,7 +14,7 @@ from callcenter.callbacks.queue import (
     Callback,
     attempts,
     claim,
-    close_by_hand,
+    close_with,
     misses,
     one_callback,
     open_callback_for,
@@ -229,10 +229,11 @@ async def test_a_person_may_answer_for_a_callback_that_no_call_can_pay(day: Day)
     await day.brings(MISS, "anonymous")
     [found] = await day.now_open()
     async with day.house.database.scoped(Scope.all()) as connection:
-        await close_by_hand(connection, found.id, "olha", day.house.clock())
+        await close_with(connection, found.id, "no_number", "числом не дзвонять", "user:olha", day.house.clock())
         with pytest.raises(RuleBroken, match="is not open"):
-            await close_by_hand(connection, found.id, "olha", day.house.clock())
-    assert await day.house.rows(CLOSED) == [("", 1, "by_hand: olha")]
+            await close_with(connection, found.id, "no_number", "ще раз", "user:olha", day.house.clock())
+    assert await day.house.rows(CLOSED) == [("", 1, "no_number")]
+    assert await day.house.rows("SELECT closed_by, close_note FROM callback") == [("user:olha", "числом не дзвонять")]
 
 
 async def test_another_providers_callback_is_neither_seen_nor_closed(day: Day) -> None:
@@ -244,7 +245,7 @@ async def test_another_providers_callback_is_neither_seen_nor_closed(day: Day) -
         assert await one_callback(connection, found.id) is None
         assert await open_callback_for(connection, found.provider, E164) is None
         with pytest.raises(RuleBroken):
-            await close_by_hand(connection, found.id, "stranger", day.house.clock())
+            await close_with(connection, found.id, "unreachable", "чужий", "stranger", day.house.clock())
         with pytest.raises(RuleBroken):
             await start_call_back(connection, day.house.book, found.id, "101", allow=("+380",), trunk=None)
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import callcenter.desk
-from callcenter.callbacks import queue
+from callcenter.callbacks import duty, queue
 from callcenter.calls.outcome import CallOutcome, HangupBy
 from callcenter.calls.record import SegmentKind
 from callcenter.desk.languages import Catalogue, language_asked, load_catalogues
@@ -34,7 +34,7 @@ _RAISED = re.compile(r"""raise_alarm\(\s*\w+,\s*["'](\w+)["']""")
 
 def _families() -> dict[str, Iterable[str]]:
     """Keys that are put together from a word of the code, and the words that code can say."""
-    closed = (queue.GOT_THROUGH, queue.CALLED_BACK, queue.CORRECTED, queue.BY_HAND)
+    closed = (queue.GOT_THROUGH, queue.CALLED_BACK, queue.CORRECTED, *duty.CLOSE_REASONS)
     return {
         "outcome": [*CallOutcome, "in_progress"],
         "segment": get_args(SegmentKind),

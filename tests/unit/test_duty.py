@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
-from callcenter.callbacks.duty import due_at, is_missed, is_owed_a_callback, is_proof
+from callcenter.callbacks.duty import is_missed, is_owed_a_callback, is_talk
 from callcenter.calls.groups import fold_journal
 from callcenter.calls.outcome import CallOutcome
 from tests.unit.cel_rows import CALL_BACK, MISS, TALK, nth_call, rows_of
@@ -21,10 +19,10 @@ def test_a_call_in_progress_is_not_missed_yet() -> None:
     assert not is_owed_a_callback(None)
     [call] = fold_journal(rows_of(nth_call(1, 0, MISS.split("5.0")[0], number="0631111111")))
     assert not is_missed(call)
-    assert not is_proof(call)
+    assert not is_talk(call)
 
 
-def test_only_a_conversation_is_proof_and_only_an_inbound_call_can_be_missed() -> None:
+def test_only_a_conversation_is_a_talk_and_only_an_inbound_call_can_be_missed() -> None:
     placed = CALL_BACK.format(callback=1, number="+380631111111")
     unanswered = "\n".join(line for line in placed.splitlines() if "BRIDGE" not in line)
     calls = [
@@ -32,9 +30,4 @@ def test_only_a_conversation_is_proof_and_only_an_inbound_call_can_be_missed() -
         for table in (MISS, TALK, placed, unanswered)
     ]
     assert [is_missed(call) for call in calls] == [True, False, False, False]
-    assert [is_proof(call) for call in calls] == [False, True, True, False]
-
-
-def test_the_promise_is_counted_from_the_call_they_lost() -> None:
-    missed_at = datetime(2026, 3, 29, 0, 50, tzinfo=UTC)  # the night the clocks go forward in Kyiv
-    assert due_at(missed_at, timedelta(minutes=30)) == datetime(2026, 3, 29, 1, 20, tzinfo=UTC)
+    assert [is_talk(call) for call in calls] == [False, True, False, False]
