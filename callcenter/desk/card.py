@@ -7,13 +7,14 @@ and each answer makes a new card.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
 from callcenter.callbacks.queue import Callback
+from callcenter.calls.notes import CallNote
 from callcenter.desk.call_rows import CallRow
 from callcenter.diag.reading import OnuReading
 from callcenter.diag.verdict import LineVerdict, Thresholds, judge
@@ -50,6 +51,23 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnCall:
+    """A call that we made, as far as the ledger knows it."""
+
+    callback: int | None
+    """The callback that is to be paid with it."""
+    id: UniqueId | None = None
+    """The call's name in the ledger, which is known a moment after the phone was picked up."""
+    outcome: str | None = None
+    """How it ended, once the journal says so."""
+
+    @property
+    def is_in_vain(self) -> bool:
+        """It is over and nobody was reached."""
+        return self.outcome is not None and self.outcome != "answered"
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One call with everything that was found out about its caller so far."""
 
@@ -66,6 +84,15 @@ class Card:
     line: Maybe[OnuReading] = PENDING
     history: Maybe[tuple[CallRow, ...]] = PENDING
     callback: Maybe[Callback | None] = PENDING
+    past_notes: Mapping[UniqueId, tuple[CallNote, ...]] = field(default_factory=dict)
+    """What was written of the calls before; it comes after them and nothing waits for it."""
+    own: OwnCall | None = None
+    """Of a call that we made."""
+
+    @property
+    def ledger_call(self) -> UniqueId | None:
+        """Under which name the ledger keeps this call; not known yet of one that we are just making."""
+        return self.call if self.own is None else self.own.id
 
     @property
     def candidates(self) -> tuple[Subscriber, ...]:
@@ -166,6 +193,15 @@ class Card:
 
     def with_callback(self, found: Callback | Missing | None, at: datetime) -> Card:
         return replace(self, callback=found if isinstance(found, Missing) else Known(found, at, "callbacks"))
+
+    def with_past_notes(self, notes: Mapping[UniqueId, tuple[CallNote, ...]]) -> Card:
+        return replace(self, past_notes=notes)
+
+    def with_own(self, call: UniqueId, outcome: str | None) -> Card:
+        """The ledger knows the call we make; of several tries the newest."""
+        if self.own is None:
+            return self
+        return replace(self, own=replace(self.own, id=call, outcome=outcome))
 
     def at_the_end(self) -> Card:
         """The call is over: nothing is awaited for it any more."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from callcenter.callbacks.queue import Callback, open_callback_for
+from callcenter.calls.notes import CallNote, of_calls
 from callcenter.desk.call_rows import CallFilter, CallRow, list_calls
 from callcenter.desk.callback_rows import CallbackRow, list_open
 from callcenter.diag.line import LineReading
 from callcenter.diag.olts import Olt, olt_by_id
 from callcenter.store import Database, Scope
 from callcenter.subscribers.directory import Subscriber, find_by_number
-from callcenter.words import Missing, OltId, ProviderId
+from callcenter.words import Missing, OltId, ProviderId, UniqueId
 
 PAST_CALLS = 12
 OPEN_CALLBACKS = 30
@@ -36,6 +37,8 @@ class Lookups:
     """The oldest promises of these providers."""
     own_calls: Callable[[Scope, str], Awaitable[Sequence[CallRow]]]
     """The agent's newest calls, by extension."""
+    notes: Callable[[ProviderId, Sequence[UniqueId]], Awaitable[Mapping[UniqueId, tuple[CallNote, ...]]]]
+    """What agents wrote of these calls."""
 
 
 class ReadsLines(Protocol):
@@ -92,4 +95,8 @@ def lookups_of(db: Database, reader: ReadsLines) -> Lookups:
         async with db.scoped(scope) as conn:
             return await list_calls(conn, CallFilter(agent=extension), None, OWN_CALLS)
 
-    return Lookups(subscribers, last_known, read_line, history, callback, open_callbacks, own_calls)
+    async def notes(provider: ProviderId, calls: Sequence[UniqueId]) -> Mapping[UniqueId, tuple[CallNote, ...]]:
+        async with db.scoped(Scope.only([provider])) as conn:
+            return await of_calls(conn, calls)
+
+    return Lookups(subscribers, last_known, read_line, history, callback, open_callbacks, own_calls, notes)

@@ -17,10 +17,17 @@ class Region(StrEnum):
 
     LINK = "link"
     STATUS = "status"
+    PHONE = "phone"
+    """What the agent may do with the call they are in."""
+    MESSAGES = "messages"
     CARD = "card"
     IDLE = "idle"
     """What stands in the card's place while there is none."""
+    NOTE = "note"
+    """What the agent writes of the call: drawn apart, so that nothing takes the pen out of their hand."""
     PAST = "past"
+    MINE = "mine"
+    """The callbacks this agent has taken."""
     CALLBACKS = "callbacks"
     CALLS = "calls"
 

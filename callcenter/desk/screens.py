@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import TypeVar, assert_never
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import assert_never
 
 from callcenter.ami.facts import (
     AgentAnswered,
@@ -32,50 +32,40 @@ from callcenter.ami.facts import (
     RingEnded,
 )
 from callcenter.calls.entry import LedgerEntry
-from callcenter.desk.call_rows import CallRow
-from callcenter.desk.card import Card, Seat, Stage, card_on_top
+from callcenter.calls.notes import CallNote
+from callcenter.desk.card import Card, OwnCall, Seat, Stage, card_on_top
+from callcenter.desk.finding import Finding, ShownCall
 from callcenter.desk.lookups import Lookups
 from callcenter.desk.ports import Snapshot
 from callcenter.desk.rail import Rail
 from callcenter.desk.screen import Region, Screen
-from callcenter.errors import CallCenterError
 from callcenter.routing.book import Book
 from callcenter.routing.numbers import caller_number
 from callcenter.store import Scope
-from callcenter.words import Clock, Maybe, Missing, ProviderId, SubscriberId, UniqueId
+from callcenter.words import Clock, Known, Maybe, Missing, Pending, ProviderId, SubscriberId, UniqueId
 
 log = logging.getLogger(__name__)
 
-LOOKUP_LIMIT = 5.0
-"""Seconds after which a card says that a look-up did not answer. (A line's reading has its own, shorter one.)"""
 IDLE_PHONE = {"not_inuse", "unavailable", "invalid", "unknown"}
-
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call somebody may be shown, and the look-ups that belong to it."""
-
-    card: Card
-    over: bool = False
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+WRITING = {Stage.TALKING, Stage.CALLING, Stage.AFTER_CALL}
+"""When an agent writes of a call: from the talk on."""
+PICKED_UP_WITHIN = timedelta(minutes=2)
+"""A call of ours that the ledger tells of is the one on the card if it began no earlier than this before it."""
 
 
 class Screens:
     """Everything that agents' pages show of the present; one for the service."""
 
     def __init__(self, lookups: Lookups, book: Callable[[], Book], live: Callable[[], Snapshot], clock: Clock) -> None:
-        self._lookups = lookups
         self._book = book
         self._clock = clock
-        self._calls: dict[UniqueId, _Call] = {}
+        self._finding = Finding(lookups, clock, self._card_changed, self._note_changed)
+        self._calls: dict[UniqueId, ShownCall] = {}
         self._strangers: dict[UniqueId, CallArrived] = {}
         self._seats: dict[str, dict[UniqueId, Seat]] = {}
         self._screens: dict[str, set[Screen]] = {}
-        self._pasts: dict[str, tuple[UniqueId, Maybe[tuple[CallRow, ...]]]] = {}
-        """By agent: the calls before the one on their screens, as last drawn."""
-        self._group: asyncio.TaskGroup | None = None
+        self._beside: dict[str, dict[Region, object]] = {}
+        """By agent: what stands beside the card on their screens, as last drawn."""
         self.lost_since: datetime | None = None
         """Since when the live link is cut, if it is: what is shown is as it was then."""
         self.rail = Rail(lookups, live, book, clock, self._every_screen)
@@ -88,6 +78,7 @@ class Screens:
         screen = Screen(extension, scope)
         self._screens.setdefault(extension, set()).add(screen)
         self.rail.lists_changed()
+        self._want_note(extension, anew=True)
         try:
             yield screen
         finally:
@@ -102,6 +93,18 @@ class Screens:
         call = card_on_top(seats.items())
         return None if call is None else (self._calls[call].card, seats[call])
 
+    def note_of(self, extension: str) -> Maybe[CallNote | None]:
+        """What this agent has written of the call on their screens; the form opens when it is known."""
+        call = card_on_top(self._seats.get(extension, {}).items())
+        return Pending() if call is None else self._calls[call].notes.get(extension, Pending())
+
+    def noted(self, note: CallNote) -> None:
+        """The agent wrote something down: their other pages show it too."""
+        for call in self._seats.get(note.agent, {}):
+            if self._calls[call].card.ledger_call == note.call:
+                self._calls[call].notes[note.agent] = Known(note, note.at, "notes")
+                self._note_changed(note.agent)
+
     def choose(self, extension: str, call: UniqueId, subscriber: SubscriberId | None) -> None:
         """The agent says which of several subscribers calls (``None`` asks again); their line is read then."""
         if (held := self._held_by(extension, call)) is None:
@@ -111,18 +114,18 @@ class Screens:
         if held.card is not before:
             self._card_changed(call)
             if held.card.subscriber is not None:
-                self._start(held, self._read_line)
+                self._finding.start(held, self._finding.line)
 
     def read_again(self, extension: str, call: UniqueId) -> None:
         """The agent wants to know how the line is now; what could not be looked up is looked up again too."""
         if (held := self._held_by(extension, call)) is None or held.tasks:
             return
         if isinstance(held.card.subscribers, Missing):
-            self._start(held, self._find_subscribers)
+            self._finding.start(held, self._finding.subscribers)
         elif held.card.subscriber is not None:
-            self._start(held, self._read_line)
+            self._finding.start(held, self._finding.line)
         if isinstance(held.card.history, Missing) or isinstance(held.card.callback, Missing):
-            self._start(held, self._find_past)
+            self._finding.start(held, self._finding.past)
 
     def dismiss(self, extension: str, call: UniqueId) -> None:
         """The agent has done with a call that is over."""
@@ -144,7 +147,9 @@ class Screens:
         """The ledger wrote these calls: lists that show them are read again, and so is a card's own past."""
         for entry in entries:
             if (held := self._calls.get(entry.call.id)) is not None and held.over:
-                self._start(held, self._find_past)
+                self._finding.start(held, self._finding.past)
+            if entry.call.direction == "out":
+                self._own_call_committed(entry)
             self.rail.lists_changed((*entry.call.agents, *entry.call.rang))
 
     def callbacks_changed(self) -> None:
@@ -153,27 +158,34 @@ class Screens:
 
     def calling_back(self, callback: int, provider: ProviderId, number: str, extension: str) -> None:
         """The agent's own phone is about to ring, and then this number's: the card of whom they call is shown."""
-        owner = self._book().provider(provider)
+        self._makes_call(UniqueId(f"callback-{callback}"), OwnCall(callback), provider, number, extension)
+
+    def dialling(self, provider: ProviderId, number: str, extension: str) -> None:
+        """The agent's own phone is about to ring, and then a number they dialled by hand."""
+        self._makes_call(UniqueId(f"dial-{extension}"), OwnCall(None), provider, number, extension)
+
+    def _makes_call(self, call: UniqueId, own: OwnCall, provider: ProviderId, number: str, extension: str) -> None:
+        book = self._book()
+        owner = book.provider(provider)
         if owner is None:
             return
-        call = UniqueId(f"callback-{callback}")
         for agent, seat in self._seats_at(call):
             self._leave(agent, call, seat)
-        number_called, did = caller_number(number, self._book().country), self._book().first_did(provider) or ""
-        held = self._calls[call] = _Call(Card(call, owner, did, number_called, "", self._clock()))
-        self._look_up(held)
+        did, callee = book.first_did(provider) or "", caller_number(number, book.country)
+        held = self._calls[call] = ShownCall(Card(call, owner, did, callee, "", self._clock(), own=own))
+        self._finding.look_up(held)
         self._sit(call, extension, Stage.CALLING)
 
     async def run(self) -> None:
         """Does the look-ups until it is cancelled; open pages are then told to come back."""
         try:
             async with asyncio.TaskGroup() as group:
-                self._group = group
+                self._finding.group = group
                 for held in self._calls.values():
-                    self._look_up(held)
+                    self._finding.look_up(held)
                 group.create_task(self.rail.run(), name="desk rail")
         finally:
-            self._group = None
+            self._finding.group = None
             self.close_pages()
 
     def close_pages(self) -> None:
@@ -222,9 +234,9 @@ class Screens:
         self._strangers.pop(fact.call, None)
         did, provider = owner
         number = caller_number(fact.caller_num, self._book().country)
-        held = _Call(Card(fact.call, provider, did, number, fact.caller_name, fact.at))
+        held = ShownCall(Card(fact.call, provider, did, number, fact.caller_name, fact.at))
         self._calls[fact.call] = held
-        self._look_up(held)
+        self._finding.look_up(held)
 
     def _sit(self, call: UniqueId, agent: str, stage: Stage) -> None:
         if call not in self._calls:
@@ -281,8 +293,7 @@ class Screens:
     def _over(self, call: UniqueId) -> None:
         if (held := self._calls.get(call)) is not None:
             held.over = True
-            for task in held.tasks:
-                task.cancel()
+            held.let_be()
             held.card = held.card.at_the_end()
 
     def _step_back(self, agent: str, call: UniqueId) -> None:
@@ -307,93 +318,67 @@ class Screens:
     def _forget_if_done(self, call: UniqueId) -> None:
         held = self._calls.get(call)
         if held is not None and held.over and not self._seats_at(call):
-            for task in held.tasks:
-                task.cancel()
+            held.let_be()
             del self._calls[call]
 
     def _seats_at(self, call: UniqueId) -> list[tuple[str, Seat]]:
         return [(agent, seats[call]) for agent, seats in self._seats.items() if call in seats]
 
-    def _held_by(self, extension: str, call: UniqueId) -> _Call | None:
+    def _held_by(self, extension: str, call: UniqueId) -> ShownCall | None:
         return self._calls.get(call) if call in self._seats.get(extension, {}) else None
 
     def _every_screen(self) -> list[Screen]:
         return [screen for screens in self._screens.values() for screen in screens]
 
     def _seat_changed(self, agent: str) -> None:
-        """The card is drawn again; what was before the call only where that is another now."""
-        shown, before = self.shown(agent), self._pasts.pop(agent, None)
-        past = None if shown is None else (shown[0].call, shown[0].history)
-        if past is not None:
-            self._pasts[agent] = past
+        """The card is drawn again; what stands beside it only where that is another now."""
+        self._want_note(agent)
+        beside, before = self._beside_card(agent), self._beside.pop(agent, {})
+        if any(value is not None for value in beside.values()):
+            self._beside[agent] = beside
+        others = [region for region, value in beside.items() if value != before.get(region)]
         for screen in self._screens.get(agent, ()):
-            screen.note(Region.CARD, *([Region.PAST] if past != before else []))
+            screen.note(Region.CARD, *others)
+
+    def _beside_card(self, agent: str) -> dict[Region, object]:
+        shown = self.shown(agent)
+        if shown is None:
+            return {Region.PAST: None, Region.NOTE: None, Region.PHONE: None}
+        card, seat = shown
+        writes = seat.stage in WRITING
+        return {
+            Region.PAST: (card.call, card.history, card.past_notes),
+            Region.NOTE: (card.call, card.ledger_call, card.own, seat.stage) if writes else None,
+            Region.PHONE: (card.call, seat.stage, seat.held) if writes else None,
+        }
 
     def _card_changed(self, call: UniqueId) -> None:
         for agent, _ in self._seats_at(call):
             self._seat_changed(agent)
 
-    # --- looking up ---
+    def _note_changed(self, agent: str) -> None:
+        for screen in self._screens.get(agent, ()):
+            screen.note(Region.NOTE)
 
-    def _look_up(self, held: _Call) -> None:
-        self._start(held, self._find_subscribers)
-        self._start(held, self._find_past)
-
-    def _start(self, held: _Call, work: Callable[[_Call], Coroutine[None, None, None]]) -> None:
-        if self._group is not None:
-            task = self._group.create_task(work(held), name=f"{work.__name__} {held.card.call}")
-            held.tasks.add(task)
-            task.add_done_callback(held.tasks.discard)
-
-    async def _find_subscribers(self, held: _Call) -> None:
-        card = held.card
-        found = await self._answer(self._lookups.subscribers(card.provider.id, card.caller.number), "card.no_directory")
-        held.card = held.card.with_subscribers(found, self._clock())
-        self._card_changed(card.call)
-        if held.card.subscriber is not None:
-            await self._read_line(held)
-
-    async def _read_line(self, held: _Call) -> None:
-        """The last known levels first, then this moment's; an answer for somebody not chosen any more is dropped."""
-        subscriber = held.card.subscriber
-        if subscriber is None or subscriber.olt is None or subscriber.onu is None:
+    def _want_note(self, agent: str, *, anew: bool = False) -> None:
+        """What the agent wrote before a page was opened or the service began is asked for, once they may write."""
+        shown = self.shown(agent)
+        if shown is None or shown[1].stage not in WRITING or shown[0].ledger_call is None:
             return
+        held = self._calls[shown[0].call]
+        if agent not in held.notes or (anew and not isinstance(held.notes[agent], Pending)):
+            held.notes.setdefault(agent, Pending())
+            self._finding.start(held, self._finding.note, agent)
 
-        async def last() -> None:
-            found = await self._answer(self._lookups.last_known(subscriber), "card.no_archive")
-            if held.card.chosen == subscriber.id:
-                held.card = held.card.with_last_line(found)
-                self._card_changed(held.card.call)
-
-        async def now() -> None:
-            found = await self._answer(self._lookups.read_line(subscriber), "card.no_reader")
-            if held.card.chosen == subscriber.id:
-                held.card = held.card.with_line(found)
-                self._card_changed(held.card.call)
-
-        held.card = held.card.with_line_awaited()
-        self._card_changed(held.card.call)
-        async with asyncio.TaskGroup() as both:
-            both.create_task(last())
-            both.create_task(now())
-
-    async def _find_past(self, held: _Call) -> None:
-        provider, number = held.card.provider.id, held.card.caller.number
-        if not number:  # hidden numbers are many callers: their calls are nobody's history
-            held.card = held.card.with_history((), self._clock()).with_callback(None, self._clock())
-        else:
-            calls = await self._answer(self._lookups.history(provider, number), "card.no_ledger")
-            found = await self._answer(self._lookups.callback(provider, number), "card.no_ledger")
-            held.card = held.card.with_history(calls, self._clock()).with_callback(found, self._clock())
-        self._card_changed(held.card.call)
-
-    async def _answer(self, question: Awaitable[T], otherwise: str) -> T | Missing:
-        """What was answered, or why there is no answer: a card never waits for one that does not come."""
-        try:
-            async with asyncio.timeout(LOOKUP_LIMIT):
-                return await question
-        except (CallCenterError, TimeoutError) as exc:
-            log.warning("%s: %s", otherwise, exc or "no answer in time")
-        except Exception:  # one look-up must not end the others: the card says that it failed, the log says how
-            log.exception("a look-up failed: %s", otherwise)
-        return Missing(otherwise)
+    def _own_call_committed(self, entry: LedgerEntry) -> None:
+        """The ledger tells of a call that an agent makes: now it has its name, and in the end its outcome."""
+        call = entry.call
+        for agent in call.agents:
+            for seat in list(self._seats.get(agent, {})):
+                held = self._calls[seat]
+                card = held.card
+                if card.own is None or (card.provider.id, card.caller) != (entry.provider.id, entry.number):
+                    continue
+                if call.arrived_at >= card.arrived_at - PICKED_UP_WITHIN:
+                    held.card = card.with_own(call.id, None if call.outcome is None else call.outcome.value)
+                    self._seat_changed(agent)

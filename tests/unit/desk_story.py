@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from callcenter.ami.facts import AgentRang, CallArrived, LiveFact
 from callcenter.callbacks.queue import Callback
+from callcenter.calls.notes import CallNote
 from callcenter.desk.call_rows import CallRow
 from callcenter.desk.callback_rows import CallbackRow
 from callcenter.desk.card import Card, Seat
@@ -97,6 +98,7 @@ class Answers:
     callback: Callback | None = None
     owed: Sequence[CallbackRow] = ()
     own: Sequence[CallRow] = ()
+    notes: Mapping[UniqueId, tuple[CallNote, ...]] = field(default_factory=dict)
     failing: dict[str, Exception] = field(default_factory=dict)
     held: dict[str, asyncio.Event] = field(default_factory=dict)
     asked: list[tuple[object, ...]] = field(default_factory=list)
@@ -145,7 +147,11 @@ class Answers:
             await self._say("own", scope, extension)
             return self.own
 
-        return Lookups(subscribers, last_known, read_line, history, callback, owed, own)
+        async def notes(owner: ProviderId, calls: Sequence[UniqueId]) -> Mapping[UniqueId, tuple[CallNote, ...]]:
+            await self._say("notes", owner, tuple(calls))
+            return {call: self.notes[call] for call in calls if call in self.notes}
+
+        return Lookups(subscribers, last_known, read_line, history, callback, owed, own, notes)
 
 
 @dataclass
