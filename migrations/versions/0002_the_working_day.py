@@ -53,6 +53,7 @@ CREATE TABLE agent_state (
     started_at timestamptz NOT NULL,
     state text NOT NULL,
     reason text NOT NULL DEFAULT '',
+    call_id text NOT NULL DEFAULT '',
     ended_at timestamptz,
     PRIMARY KEY (agent_id, started_at)
 );
