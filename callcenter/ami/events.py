@@ -157,6 +157,7 @@ class QueueMember:
     paused: bool
     reason: str
     status: str
+    penalty: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,12 +378,13 @@ def queue_member(headers: Mapping[str, str]) -> QueueMember:
         paused=headers["Paused"] == "1",
         reason=headers.get("PausedReason", ""),
         status=MEMBER_STATUS.get(headers["Status"], "unknown"),
+        penalty=int(headers.get("Penalty") or 0),
     )
 
 
 def _member_removed(event: Event) -> QueueMember:
     gone = queue_member(event.headers)
-    return QueueMember(gone.queue, gone.interface, gone.paused, gone.reason, MEMBER_REMOVED)
+    return QueueMember(gone.queue, gone.interface, gone.paused, gone.reason, MEMBER_REMOVED, gone.penalty)
 
 
 def _originate_response(event: Event) -> OriginateResponse:
@@ -414,6 +416,7 @@ _READERS: dict[str, Callable[[Event], AmiEvent | None]] = {
     "QueueMemberStatus": lambda e: queue_member(e.headers),
     "QueueMemberPause": lambda e: queue_member(e.headers),
     "QueueMemberAdded": lambda e: queue_member(e.headers),
+    "QueueMemberPenalty": lambda e: queue_member(e.headers),
     "QueueMemberRemoved": _member_removed,
     "FullyBooted": lambda e: FullyBooted(int(e.headers.get("Uptime", "0"))),
     "Shutdown": lambda e: Shutdown(e.headers["Restart"] == "True"),

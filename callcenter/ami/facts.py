@@ -98,6 +98,7 @@ class MemberChanged:
     paused: bool
     status: str
     reason: str = ""
+    penalty: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,7 @@ class LiveView:
             return []
         agent = member.interface.removeprefix(AGENT_INTERFACE)
         key = (member.queue, member.interface)
-        changed = MemberChanged(member.queue, agent, member.paused, member.status, member.reason)
+        changed = MemberChanged(member.queue, agent, member.paused, member.status, member.reason, member.penalty)
         if member.status == MEMBER_REMOVED:
             return [changed] if self._members.pop(key, None) is not None else []
         facts: list[LiveFact] = []

@@ -77,7 +77,7 @@ async def sign_out(connection: AsyncConnection, extension: str, at: datetime, wh
 async def pause(
     connection: AsyncConnection, extension: str, at: datetime, who: str, *, reason: str, limit: timedelta | None = None
 ) -> None:
-    """The agent takes no calls, for a reason, for as long as that reason allows. Raises ``RuleBroken`` if signed out."""
+    """The agent takes no calls, for as long as the reason allows. Raises ``RuleBroken`` if signed out."""
     await _signed_in(connection, extension)
     until = None if limit is None else at + limit
     await _write(connection, Duty(extension, AgentStatus.PAUSED, reason, at, until), who)
@@ -126,7 +126,7 @@ async def answered(connection: AsyncConnection, extension: str) -> None:
 
 
 async def rang_unanswered(connection: AsyncConnection, extension: str, at: datetime, limit: int) -> bool:
-    """One more ring that nobody answered; with the ``limit``-th in a row the agent is paused. Says whether they were."""
+    """One more ring nobody answered; with the ``limit``-th in a row the agent is paused. Says whether they were."""
     before = await duty_of(connection, extension)
     if before.status is not AgentStatus.READY:
         return False
@@ -172,9 +172,9 @@ async def _write(connection: AsyncConnection, duty: Duty, who: str) -> None:
 
 
 _COLUMNS = "a.extension, d.status, d.reason, d.since, d.until, d.call_id, d.unanswered"
-_ALL = text(f"SELECT {_COLUMNS} FROM agent_duty d JOIN agent a ON a.id = d.agent_id")
+_ALL = text(f"SELECT {_COLUMNS} FROM agent_duty d JOIN agent a ON a.id = d.agent_id")  # noqa: S608 - our own text
 _LOCKED = text(
-    f"SELECT {_COLUMNS} FROM agent a LEFT JOIN agent_duty d ON d.agent_id = a.id "
+    f"SELECT {_COLUMNS} FROM agent a LEFT JOIN agent_duty d ON d.agent_id = a.id "  # noqa: S608 - our own text
     "WHERE a.extension = :extension FOR UPDATE OF a"
 )
 _WRITE = text(

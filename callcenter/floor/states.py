@@ -1,4 +1,4 @@
-"""What an agent is at: administrative status, phone and call are three things; what is shown follows from them. Pure."""
+"""What an agent is at: status, phone and call are three things, and what is shown follows from them. Pure."""
 
 from __future__ import annotations
 
@@ -144,7 +144,10 @@ Step: TypeAlias = Add | Remove | Pause | Weigh
 
 
 def seats_wanted(duties: Mapping[str, Duty], serving: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str], Seat]:
-    """Who is signed in sits in each queue they serve, paused unless they are ready. ``serving``: queue, agent, penalty."""
+    """Who is signed in sits in each queue they serve, paused unless they are ready.
+
+    ``serving`` is (queue, agent, penalty).
+    """
     wanted = {}
     for queue, extension, penalty in serving:
         duty = duties.get(extension)
