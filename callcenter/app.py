@@ -203,6 +203,8 @@ class App:
             measures=self.measures,
             changed=self.screens.callbacks_changed,
             calling=self.screens.calling_back,
+            dialling=self.screens.dialling,
+            noted=self.screens.noted,
             country=self.settings.country,
         )
 

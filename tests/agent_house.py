@@ -148,6 +148,8 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
         live=live,
         parts=dict,
         calling=screens.calling_back,
+        dialling=screens.dialling,
+        noted=screens.noted,
     )
     async with asyncio.TaskGroup() as group:
         running = group.create_task(screens.run())

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from callcenter.calls.notes import CallNote
 from callcenter.config import WebSettings
 from callcenter.routing.book import Book
 from callcenter.store import Database
@@ -50,12 +51,14 @@ class AgentNow:
 
     extension: str
     state: str
-    """``offline``, ``ready``, ``ringing``, ``talking``, ``wrap_up`` or ``paused``."""
+    """``offline``, ``ready``, ``ringing``, ``talking``, ``on_hold``, ``wrap_up``, ``paused`` or ``unreachable``."""
     since: datetime | None
     reason: str = ""
     provider: ProviderId | None = None
     """Whose call it is, when there is one."""
     call: UniqueId | None = None
+    until: datetime | None = None
+    """The end of the wrap-up, or the limit of the pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,4 +184,8 @@ class DeskPorts:
     """Called after the web changed what live pages show."""
     calling: Callable[[int, ProviderId, str, str], None] = lambda _callback, _provider, _number, _extension: None
     """Called when an agent's phone was told to ring for a callback: whose, which number, by which extension."""
+    dialling: Callable[[ProviderId, str, str], None] = lambda _provider, _number, _extension: None
+    """Called when it was told to ring for a number that the agent dialled: whose, which number, which extension."""
+    noted: Callable[[CallNote], None] = lambda _note: None
+    """Called when an agent has written something of a call."""
     country: str = "UA"
