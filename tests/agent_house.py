@@ -135,7 +135,7 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
         waiting = tuple(QueueNow(queue.name, 2, began - timedelta(seconds=31)) for queue in book.queues_of("101"))
         return Snapshot(True, began, tuple(picture.values()), waiting)
 
-    screens = Screens(lookups_of(database, olts), lambda: book, live, real_now)
+    screens = Screens(lookups_of(database, olts, real_now), lambda: book, live, real_now)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     ports = DeskPorts(

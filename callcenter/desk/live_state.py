@@ -14,7 +14,7 @@ from callcenter.desk.sessions import Visitor
 from callcenter.routing.book import Book
 from callcenter.words import Language
 
-AgentState = Literal["offline", "ready", "ringing", "talking", "wrap_up", "paused"]
+AgentState = Literal["offline", "ready", "ringing", "talking", "on_hold", "wrap_up", "paused", "unreachable"]
 Extension = Annotated[str, Field(pattern=r"^[0-9]{2,6}$")]
 
 
@@ -53,6 +53,8 @@ class AgentGiven(Gives):
     state: AgentState
     reason: str
     since: datetime | None
+    until: datetime | None
+    """The end of the wrap-up, or the limit of the pause."""
     provider: Id | None
     """Whose call it is; nothing when it is none of the providers you may see."""
 
@@ -83,8 +85,13 @@ class PauseWanted(Takes):
     reason: Text = ""
 
 
-class ReadyWanted(Takes):
+class AgentWanted(Takes):
     extension: Extension
+
+
+class ProlongWanted(AgentWanted):
+    by_s: Annotated[int, Field(ge=10, le=600)] = 60
+    """Seconds."""
 
 
 async def me(ask: Ask, _: Nothing) -> Me:
@@ -151,7 +158,7 @@ def _agent(name: str, agent: AgentNow, visitor: Visitor) -> AgentGiven:
     return AgentGiven.model_validate(
         {
             "extension": agent.extension, "name": name, "state": agent.state, "reason": agent.reason,
-            "since": agent.since, "provider": agent.provider if shown else None,
+            "since": agent.since, "until": agent.until, "provider": agent.provider if shown else None,
         }
     )  # fmt: skip
 
@@ -182,13 +189,13 @@ def _queues(ask: Ask, live: Snapshot) -> list[QueueGiven]:
 
 
 def may_order(visitor: Visitor, extension: str, book: Book) -> None:
-    """An agent pauses themselves, a supervisor the agents all of whose providers are theirs; else nobody is found.
+    """An agent pauses themselves, who leads the agents all of whose providers are theirs; else nobody is found.
 
     Who sees some providers only may not take an agent from the queues of the others.
     """
     if visitor.extension == extension:
         return
-    if visitor.role != "supervisor" or extension not in visible_extensions(book, visitor):
+    if not visitor.leads or extension not in visible_extensions(book, visitor):
         raise not_found()
     if not all(visitor.scope.holds(provider) for provider in book.providers_of(extension)):
         raise not_found()
@@ -199,9 +206,29 @@ async def pause(ask: Ask, wanted: PauseWanted) -> None:
     await ask.ports.telephony.pause(wanted.extension, reason=wanted.reason, who=ask.visitor.who)
 
 
-async def ready(ask: Ask, wanted: ReadyWanted) -> None:
+async def ready(ask: Ask, wanted: AgentWanted) -> None:
     may_order(ask.visitor, wanted.extension, ask.ports.book())
     await ask.ports.telephony.ready(wanted.extension, ask.visitor.who)
+
+
+async def sign_in(ask: Ask, wanted: AgentWanted) -> None:
+    may_order(ask.visitor, wanted.extension, ask.ports.book())
+    await ask.ports.telephony.sign_in(wanted.extension, ask.visitor.who)
+
+
+async def sign_out(ask: Ask, wanted: AgentWanted) -> None:
+    may_order(ask.visitor, wanted.extension, ask.ports.book())
+    await ask.ports.telephony.sign_out(wanted.extension, ask.visitor.who)
+
+
+async def finish(ask: Ask, wanted: AgentWanted) -> None:
+    may_order(ask.visitor, wanted.extension, ask.ports.book())
+    await ask.ports.telephony.finish_wrap_up(wanted.extension, ask.visitor.who)
+
+
+async def prolong(ask: Ask, wanted: ProlongWanted) -> None:
+    may_order(ask.visitor, wanted.extension, ask.ports.book())
+    await ask.ports.telephony.prolong_wrap_up(wanted.extension, ask.visitor.who, wanted.by_s)
 
 
 API = (
@@ -211,7 +238,15 @@ API = (
     Route("GET", "/agents", "list_agents", "Agents as they are now", Nothing, AgentsGiven, agents, tag="live"),
     Route("POST", "/agents/{extension}/pause", "pause_agent", "Take an agent out of the queues", PauseWanted, None,
           pause, tag="live"),
-    Route("POST", "/agents/{extension}/ready", "ready_agent", "Put an agent back into the queues", ReadyWanted, None,
+    Route("POST", "/agents/{extension}/ready", "ready_agent", "Put an agent back into the queues", AgentWanted, None,
           ready, tag="live"),
+    Route("POST", "/agents/{extension}/sign-in", "sign_in_agent", "Begin to work: into the queues", AgentWanted, None,
+          sign_in, tag="live"),
+    Route("POST", "/agents/{extension}/sign-out", "sign_out_agent", "End the work: out of every queue", AgentWanted,
+          None, sign_out, tag="live"),
+    Route("POST", "/agents/{extension}/finish", "finish_wrap_up", "End the work after a call", AgentWanted, None,
+          finish, tag="live"),
+    Route("POST", "/agents/{extension}/prolong", "prolong_wrap_up", "More time for the work after a call",
+          ProlongWanted, None, prolong, tag="live"),
     Route("GET", "/queues", "list_queues", "Queues as they are now", Nothing, QueuesGiven, queues, tag="live"),
 )  # fmt: skip

@@ -10,15 +10,16 @@ from typing import Protocol
 from callcenter.callbacks.queue import Callback, open_callback_for
 from callcenter.calls.notes import CallNote, of_calls
 from callcenter.desk.call_rows import CallFilter, CallRow, list_calls
-from callcenter.desk.callback_rows import CallbackRow, list_open
+from callcenter.desk.callback_rows import CallbackFilter, CallbackRow, list_callbacks
 from callcenter.diag.line import LineReading
 from callcenter.diag.olts import Olt, olt_by_id
 from callcenter.store import Database, Scope
 from callcenter.subscribers.directory import Subscriber, find_by_number
-from callcenter.words import Missing, OltId, ProviderId, UniqueId
+from callcenter.words import Clock, Missing, OltId, ProviderId, UniqueId
 
 PAST_CALLS = 12
 OPEN_CALLBACKS = 30
+TAKEN_CALLBACKS = 200
 OWN_CALLS = 8
 OLT_KEPT = 5.0
 """Seconds for which an OLT's address is remembered: as long as the book of providers is."""
@@ -34,7 +35,9 @@ class Lookups:
     history: Callable[[ProviderId, str], Awaitable[Sequence[CallRow]]]
     callback: Callable[[ProviderId, str], Awaitable[Callback | None]]
     open_callbacks: Callable[[Scope], Awaitable[Sequence[CallbackRow]]]
-    """The oldest promises of these providers."""
+    """The callbacks of these providers, whom to call first on top."""
+    taken_callbacks: Callable[[Scope], Awaitable[Sequence[CallbackRow]]]
+    """Those that somebody has taken, wherever they stand in that list."""
     own_calls: Callable[[Scope, str], Awaitable[Sequence[CallRow]]]
     """The agent's newest calls, by extension."""
     notes: Callable[[ProviderId, Sequence[UniqueId]], Awaitable[Mapping[UniqueId, tuple[CallNote, ...]]]]
@@ -49,7 +52,7 @@ class ReadsLines(Protocol):
     async def read(self, olt: Olt, onu: str) -> LineReading: ...
 
 
-def lookups_of(db: Database, reader: ReadsLines) -> Lookups:
+def lookups_of(db: Database, reader: ReadsLines, clock: Clock) -> Lookups:
     """The house's own: every question is asked in the scope of the one provider it is about."""
 
     known_olts: dict[OltId, tuple[Olt, float]] = {}
@@ -89,7 +92,11 @@ def lookups_of(db: Database, reader: ReadsLines) -> Lookups:
 
     async def open_callbacks(scope: Scope) -> Sequence[CallbackRow]:
         async with db.scoped(scope) as conn:
-            return await list_open(conn, None, None, OPEN_CALLBACKS)
+            return await list_callbacks(conn, CallbackFilter(), clock(), None, OPEN_CALLBACKS)
+
+    async def taken_callbacks(scope: Scope) -> Sequence[CallbackRow]:
+        async with db.scoped(scope) as conn:
+            return await list_callbacks(conn, CallbackFilter(taken=True), clock(), None, TAKEN_CALLBACKS)
 
     async def own_calls(scope: Scope, extension: str) -> Sequence[CallRow]:
         async with db.scoped(scope) as conn:
@@ -99,4 +106,6 @@ def lookups_of(db: Database, reader: ReadsLines) -> Lookups:
         async with db.scoped(Scope.only([provider])) as conn:
             return await of_calls(conn, calls)
 
-    return Lookups(subscribers, last_known, read_line, history, callback, open_callbacks, own_calls, notes)
+    return Lookups(
+        subscribers, last_known, read_line, history, callback, open_callbacks, taken_callbacks, own_calls, notes
+    )

@@ -35,6 +35,8 @@ AT_LEAST_EVERY = 15.0
 
 LIST_LIMIT = 5.0
 
+_BESIDE_STATUS = (Region.IDLE, Region.PHONE)
+
 T = TypeVar("T")
 Listed: TypeAlias = Maybe[tuple[T, ...]]
 
@@ -51,11 +53,13 @@ class Status:
     callbacks: int = 0
     """How many stand in the list, which ends somewhere."""
     overdue: int = 0
+    until: datetime | None = None
+    """The end of the wrap-up, or the limit of the pause."""
 
     @property
-    def own(self) -> tuple[str, str, datetime | None]:
+    def own(self) -> tuple[str, str, datetime | None, datetime | None]:
         """What is the agent's own in it, and shown without delay."""
-        return self.state, self.reason, self.since
+        return self.state, self.reason, self.since, self.until
 
 
 def status_of(agent: AgentNow | None, queues: Iterable[QueueNow], owed: Sequence[CallbackRow], now: datetime) -> Status:
@@ -69,6 +73,7 @@ def status_of(agent: AgentNow | None, queues: Iterable[QueueNow], owed: Sequence
         longest_since=min((queue.longest_since for queue in mine if queue.longest_since), default=None),
         callbacks=len(owed),
         overdue=sum(row.callable and row.due_at < now for row in owed),
+        until=None if agent is None else agent.until,
     )
 
 
@@ -92,6 +97,7 @@ class Rail:
         self._lists_stale = asyncio.Event()
         self._stale_agents: set[str] = set()
         self._owed: dict[Scope, Listed[CallbackRow]] = {}
+        self._taken: dict[Scope, Listed[CallbackRow]] = {}
         self._calls: dict[tuple[Scope, str], Listed[CallRow]] = {}
         self._status: dict[Screen, Status] = {}
         self._counted_at = float("-inf")
@@ -103,8 +109,12 @@ class Rail:
         return self._status[screen]
 
     def owed(self, screen: Screen) -> Listed[CallbackRow]:
-        """The oldest promises of the providers this page may see."""
+        """The callbacks of the providers this page may see, whom to call first on top."""
         return self._owed.get(screen.scope, Pending())
+
+    def mine(self, screen: Screen) -> tuple[CallbackRow, ...]:
+        """What this agent has taken to call back."""
+        return _of_agent(self._taken.get(screen.scope), screen.extension)
 
     def calls(self, screen: Screen) -> Listed[CallRow]:
         """The agent's own newest calls."""
@@ -152,7 +162,7 @@ class Rail:
                 seen[screen] = old
                 self._picture_stale.set()
                 continue
-            screen.note(Region.STATUS, *([Region.IDLE] if status.state != old.state else []))
+            screen.note(Region.STATUS, *(_BESIDE_STATUS if status.own != old.own else ()))
             await asyncio.sleep(0)
 
     def _tally_is_due(self) -> bool:
@@ -181,9 +191,11 @@ class Rail:
         screens = list(self._screens())
         stale, self._stale_agents = self._stale_agents, set()
         owed: dict[Scope, Listed[CallbackRow]] = {}
+        taken: dict[Scope, Listed[CallbackRow]] = {}
         calls: dict[tuple[Scope, str], Listed[CallRow]] = {}
         for scope in {screen.scope for screen in screens}:
             owed[scope] = await self._list(self._lookups.open_callbacks(scope), self._owed.get(scope))
+            taken[scope] = await self._list(self._lookups.taken_callbacks(scope), self._taken.get(scope))
         for scope, extension in {(screen.scope, screen.extension) for screen in screens}:
             before = self._calls.get((scope, extension))
             if isinstance(before, Known) and extension not in stale:
@@ -191,11 +203,14 @@ class Rail:
             else:
                 calls[scope, extension] = await self._list(self._lookups.own_calls(scope, extension), before)
         old_owed, self._owed = self._owed, owed
+        old_taken, self._taken = self._taken, taken
         old_calls, self._calls = self._calls, calls
         for screen in list(self._screens()):
             key = (screen.scope, screen.extension)
             if _rows(old_owed.get(screen.scope)) != _rows(owed.get(screen.scope)):
                 screen.note(Region.CALLBACKS)
+            if _of_agent(old_taken.get(screen.scope), screen.extension) != self.mine(screen):
+                screen.note(Region.MINE)
             if _rows(old_calls.get(key)) != _rows(calls.get(key)):
                 screen.note(Region.CALLS)
             await asyncio.sleep(0)
@@ -207,6 +222,11 @@ class Rail:
         except (CallCenterError, TimeoutError) as exc:
             log.warning("a list of the agents' pages was not read: %s", exc or "no answer in time")
             return before if isinstance(before, Known) else Missing("card.no_ledger")
+
+
+def _of_agent(taken: Listed[CallbackRow] | None, extension: str) -> tuple[CallbackRow, ...]:
+    rows = taken.value if isinstance(taken, Known) else ()
+    return tuple(row for row in rows if row.claimed_by == extension)
 
 
 def _rows(listed: Listed[T] | None) -> object:

@@ -84,6 +84,7 @@ UPDATE callback SET closed_by = substr(closed_reason, 10), closed_reason = 'no_n
     WHERE closed_reason LIKE 'by_hand: %';
 ALTER TABLE callback ALTER rank_at SET NOT NULL, ADD claimed_at timestamptz, ADD dialling_until timestamptz;
 CREATE INDEX callback_rank ON callback (rank_at, id) WHERE closed_at IS NULL;
+CREATE INDEX callback_taken ON callback (claimed_until) WHERE closed_at IS NULL AND claimed_by IS NOT NULL;
 CREATE INDEX callback_oldest ON callback (opened_at, id) WHERE closed_at IS NULL;
 CREATE INDEX callback_newest ON callback (last_missed_at, id) WHERE closed_at IS NULL;
 CREATE INDEX callback_decision ON callback (decision_since) WHERE closed_at IS NULL AND decision_since IS NOT NULL;
@@ -210,6 +211,7 @@ ALTER TABLE api_token DROP CONSTRAINT api_token_role_check,
 ALTER TABLE callback_attempt DROP result, DROP said, DROP said_by, DROP said_at;
 DROP INDEX callback_opened;
 DROP INDEX callback_closed;
+DROP INDEX callback_taken;
 DROP INDEX callback_oldest;
 DROP INDEX callback_newest;
 DROP INDEX callback_number;

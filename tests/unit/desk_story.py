@@ -97,6 +97,7 @@ class Answers:
     history: Sequence[CallRow] = ()
     callback: Callback | None = None
     owed: Sequence[CallbackRow] = ()
+    taken: Sequence[CallbackRow] = ()
     own: Sequence[CallRow] = ()
     notes: Mapping[UniqueId, tuple[CallNote, ...]] = field(default_factory=dict)
     failing: dict[str, Exception] = field(default_factory=dict)
@@ -143,6 +144,10 @@ class Answers:
             await self._say("owed", scope)
             return self.owed
 
+        async def taken(scope: Scope) -> Sequence[CallbackRow]:
+            await self._say("taken", scope)
+            return self.taken
+
         async def own(scope: Scope, extension: str) -> Sequence[CallRow]:
             await self._say("own", scope, extension)
             return self.own
@@ -151,7 +156,7 @@ class Answers:
             await self._say("notes", owner, tuple(calls))
             return {call: self.notes[call] for call in calls if call in self.notes}
 
-        return Lookups(subscribers, last_known, read_line, history, callback, owed, own, notes)
+        return Lookups(subscribers, last_known, read_line, history, callback, owed, taken, own, notes)
 
 
 @dataclass
