@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from callcenter.ami.commands import Commands
-from callcenter.ami.facts import CallArrived, CallEnded, LinkRestored, LiveFact
+from callcenter.ami.facts import CallArrived, CallEnded, LiveFact
 from callcenter.ami.health import LinkHealth
 from callcenter.ami.link import LiveLink
 from callcenter.ami.session import AmiAddress
@@ -22,10 +22,8 @@ from callcenter.calls.entry import LedgerEntry
 from callcenter.calls.ledger import Ledger
 from callcenter.calls.witness import Witness
 from callcenter.config import Settings
-from callcenter.desk.board import Board
 from callcenter.desk.live import live_routes
 from callcenter.desk.lookups import lookups_of
-from callcenter.floor.orders import Orders
 from callcenter.desk.ports import DeskPorts, Measure, Part, PartState
 from callcenter.desk.screens import Screens
 from callcenter.desk.server import make_app, served
@@ -33,13 +31,20 @@ from callcenter.diag.line import LineReader
 from callcenter.diag.olts import olts
 from callcenter.diag.snmp import Snmp
 from callcenter.errors import CallCenterError, Misconfigured, Unavailable
+from callcenter.floor.board import Board
+from callcenter.floor.duty import DutyBook
+from callcenter.floor.keeper import Keeper
+from callcenter.floor.orders import Orders
+from callcenter.floor.statelog import StateLog, open_states
 from callcenter.ivr.question import QuestionPorts
 from callcenter.ivr.question import make_app as make_question
 from callcenter.recordings.duty import expect
 from callcenter.recordings.intake import Intake
 from callcenter.routing.book import Shelf
 from callcenter.store import Database, Scope
+from callcenter.store.leader import Leader
 from callcenter.store.migrate import check_schema, migrate
+from callcenter.store.notices import Notices, Topic
 from callcenter.store.opening import Door, open_door
 from callcenter.subscribers.directory import find_by_number
 from callcenter.words import Language, ProviderId
@@ -74,8 +79,18 @@ class App:
             AmiAddress(ami.host, ami.port, ami.commands_user, ami.commands_secret.get_secret_value(), ami.tls_cafile),
             clock=clock,
         )
-        self.board = Board(self.link.view, self.shelf.book, clock)
-        self.orders = Orders(database, self.shelf.book, self.commands, self.link.view, settings.outbound, clock)
+        self.leader = Leader(database)
+        self.notices = Notices(database, self.on_notice)
+        self.duties = DutyBook(database, self.on_duty)
+        self.board = Board(self.link.view, self.shelf.book, self.duties.of, clock)
+        self.states = StateLog(database, self.board.snapshot, lambda: self.leader.leads)
+        self.keeper = Keeper(
+            database, self.shelf.book, self.duties, self.commands, self.link.view, clock,
+            leads=lambda: self.leader.leads, unanswered_rings=settings.agents.unanswered_rings,
+        )  # fmt: skip
+        self.orders = Orders(
+            database, self.shelf.book, self.commands, self.link.view, settings.outbound, clock, self.follow_orders
+        )
         self.ledger = Ledger(database, self.shelf.book, asterisk, clock, HOOKS, self.on_committed, self.shelf.refresh)
         self.witness = Witness(
             database, self.shelf.book, asterisk.queue_log, self.ledger, clock, HOOKS, self.on_committed
@@ -84,8 +99,9 @@ class App:
         self.intake = Intake(database, asterisk.monitor_dir, recordings.dir, clock, poll_s=recordings.poll_s)
         self.snmp = Snmp()
         self.lines = LineReader(self.snmp, database, tasks, clock)
-        self.screens = Screens(lookups_of(database, self.lines), self.shelf.book, self.board.snapshot, clock)
-        self._duty_is_due = asyncio.Event()
+        self.screens = Screens(lookups_of(database, self.lines, clock), self.shelf.book, self.board.snapshot, clock)
+        self._told: set[Topic] = set()
+        self._told_anew = asyncio.Event()
 
     # --- what happens, told on; nothing here waits for anything
 
@@ -98,8 +114,19 @@ class App:
                 self.witness.saw(fact.call, fact.did, fact.caller_num, fact.at)
             case CallEnded():
                 self.witness.ended(fact.call, clock())
-            case LinkRestored():
-                self._duty_is_due.set()
+            case _:
+                pass
+        self.keeper.on_fact(fact)
+
+    def on_notice(self, topic: Topic) -> None:
+        """Some service changed this: it is read anew."""
+        self._told.add(topic)
+        self._told_anew.set()
+
+    def on_duty(self) -> None:
+        """An agent is on another duty than before."""
+        self.keeper.stir()
+        self.screens.rail.stir()
 
     def on_committed(self, entries: Sequence[LedgerEntry]) -> None:
         """Calls have been written: what pages show of them is old."""
@@ -118,17 +145,35 @@ class App:
 
     # --- work of its own
 
-    async def keep_duty(self) -> None:
-        """After each restored link, agents whom a restarted Asterisk forgot to be paused are paused again."""
+    async def hear(self) -> None:
+        """Reads anew what notices say is old."""
         while True:
-            await self._duty_is_due.wait()
-            self._duty_is_due.clear()
+            await self._told_anew.wait()
+            self._told_anew.clear()
+            told, self._told = self._told, set()
             try:
-                await self.orders.keep_duty()
-            except Unavailable as exc:
-                log.warning("duty: tried again in a second: %s", exc)
+                if Topic.BOOK in told:
+                    await self.follow_book()
+                if Topic.DUTY in told:
+                    await self.duties.load()
+            except (Unavailable, Misconfigured) as exc:
+                log.warning("notices: read again in a second: %s", exc)
                 await asyncio.sleep(1)
-                self._duty_is_due.set()
+                self._told |= told
+                self._told_anew.set()
+            if Topic.CALLBACKS in told:
+                self.screens.callbacks_changed()
+
+    async def follow_book(self) -> None:
+        """Who serves which queue has changed."""
+        await self.shelf.refresh()
+        self.keeper.stir()
+
+    async def follow_orders(self) -> None:
+        """What was just ordered here is so at once, before any notice of it comes."""
+        await self.duties.load()
+        await self.shelf.refresh()
+        self.keeper.stir()
 
     async def learn_lines(self) -> None:
         """Reads each OLT's list of ONUs once, so that the first card does not wait for it."""
@@ -214,6 +259,9 @@ class App:
     async def running(self) -> AsyncIterator[None]:
         """Everything runs while the block does; the web is the last to come and the first to go."""
         await self.shelf.refresh()
+        await self.duties.load()
+        async with self.db.scoped(Scope.only(())) as connection:
+            self.board.remember(await open_states(connection))
         self.snmp.start()
         for work in (
             self.shelf.run(),
@@ -223,7 +271,11 @@ class App:
             self.intake.run(),
             self.link.run(),
             self.commands.run(),
-            self.keep_duty(),
+            self.leader.run(),
+            self.notices.run(),
+            self.keeper.run(),
+            self.states.run(),
+            self.hear(),
             self.learn_lines(),
         ):
             self.tasks.create_task(work)

@@ -30,7 +30,8 @@ class DatabaseSettings(_Section):
     """``postgresql://user@host/name`` of the service's own role (a member of ``callcenter_app``, owner of nothing)."""
     owner_url: SecretStr | None = None
     """The same for the role that owns the tables; only ``callcenter migrate`` uses it."""
-    pool_size: int = Field(10, ge=2, le=100)
+    pool_size: int = Field(10, ge=4, le=100)
+    """Connections; two of them are kept for the lead among services and for notices."""
 
     @field_validator("url", "owner_url")
     @classmethod
@@ -124,6 +125,11 @@ class OutboundSettings(_Section):
     """The trunk calls back leave through when the provider has none of its own."""
 
 
+class AgentSettings(_Section):
+    unanswered_rings: int = Field(3, ge=1, le=20)
+    """After so many calls in a row that rang and were not answered an agent is paused."""
+
+
 class Settings(_Section):
     data_dir: Path
     database: DatabaseSettings = DatabaseSettings()
@@ -133,6 +139,7 @@ class Settings(_Section):
     web: WebSettings = WebSettings()
     recordings: RecordingSettings
     outbound: OutboundSettings = OutboundSettings()
+    agents: AgentSettings = AgentSettings()
     country: str = Field("UA", pattern=r"^[A-Z]{2}$")
     """Where a number without a country code is at home."""
 

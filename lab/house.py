@@ -165,6 +165,8 @@ class House:
         contacts = {extension: phone.uri for extension, phone in self.phones.items()}
         house.write_text(house_toml(self.plan, ports, contacts, self.trunk_uri, self.phone_secret), "utf-8")
         self.passwords |= dict(_SIGN_IN.findall(await self.callcenter("import", str(house))))
+        if self.plan.signed_in:
+            await self.callcenter("agent", "sign-in", *self.plan.extensions)
 
     def _people(self) -> Iterator[Coroutine[None, None, None]]:
         """The commands that bring in who calls and who looks on; they need not wait for each other."""

@@ -71,6 +71,8 @@ class Plan:
         LabOlt("dom-gpon-2", "gpon", seed=5),
     )
     agent_count: int = 6
+    signed_in: bool = True
+    """The agents are at work from the beginning, as after the first morning."""
     subscribers: int = 400
     answer_after: float | None = 2.0
     """Seconds an agent's phone rings before it is taken; ``None`` never."""

@@ -65,6 +65,34 @@ class Commands:
             headers["Queue"] = queue
         await self._session.send("QueuePause", headers)
 
+    async def queue_add(self, queue: str, interface: str, name: str, *, penalty: int = 0, paused: bool = False) -> None:
+        """An agent begins to serve a queue; Asterisk keeps it across its own restarts. ``Refused`` if there is none."""
+        headers: dict[str, Value] = {
+            "Queue": _checked(_EXTEN(queue), "queue", queue),
+            "Interface": _checked(_CHANNEL(interface), "interface", interface),
+            "MemberName": _checked(_EXTEN(name), "member", name),
+            "Penalty": penalty,
+            "Paused": "true" if paused else "false",
+        }
+        await self._session.send("QueueAdd", headers)
+
+    async def queue_remove(self, queue: str, interface: str) -> None:
+        """An agent serves a queue no more. Raises ``Refused`` when they did not, or are named in ``queues.conf``."""
+        headers: dict[str, Value] = {
+            "Queue": _checked(_EXTEN(queue), "queue", queue),
+            "Interface": _checked(_CHANNEL(interface), "interface", interface),
+        }
+        await self._session.send("QueueRemove", headers)
+
+    async def queue_penalty(self, interface: str, penalty: int, queue: str) -> None:
+        """Agents with a smaller penalty are rung first. Raises ``Refused`` when there is no such member."""
+        headers: dict[str, Value] = {
+            "Interface": _checked(_CHANNEL(interface), "interface", interface),
+            "Penalty": penalty,
+            "Queue": _checked(_EXTEN(queue), "queue", queue),
+        }
+        await self._session.send("QueuePenalty", headers)
+
     async def originate(
         self,
         channel: str,

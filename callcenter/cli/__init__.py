@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from callcenter.cli import duty  # noqa: F401 - adds its commands to ``agent``
 from callcenter.cli.asterisk import asterisk
 from callcenter.cli.house import import_house
 from callcenter.cli.ledger import callbacks, journal, recordings

@@ -11,6 +11,9 @@ from typing import Literal, Protocol
 
 from callcenter.calls.notes import CallNote
 from callcenter.config import WebSettings
+from callcenter.floor.board import AgentNow as AgentNow
+from callcenter.floor.board import QueueNow as QueueNow
+from callcenter.floor.board import Snapshot as Snapshot
 from callcenter.routing.book import Book
 from callcenter.store import Database
 from callcenter.words import Clock, ProviderId, UniqueId
@@ -43,42 +46,6 @@ class Measure:
     help: str
     kind: Literal["counter", "gauge"]
     samples: Sequence[tuple[Mapping[str, str], float]]
-
-
-@dataclass(frozen=True, slots=True)
-class AgentNow:
-    """An agent as AMI shows them at this moment."""
-
-    extension: str
-    state: str
-    """``offline``, ``ready``, ``ringing``, ``talking``, ``on_hold``, ``wrap_up``, ``paused`` or ``unreachable``."""
-    since: datetime | None
-    reason: str = ""
-    provider: ProviderId | None = None
-    """Whose call it is, when there is one."""
-    call: UniqueId | None = None
-    until: datetime | None = None
-    """The end of the wrap-up, or the limit of the pause."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueNow:
-    """A provider's queue at this moment."""
-
-    name: str
-    waiting: int
-    longest_since: datetime | None
-    """When the caller who waits longest joined."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The present picture; ``linked`` is False while the link to the PBX is cut and the picture is old."""
-
-    linked: bool
-    since: datetime | None
-    agents: tuple[AgentNow, ...] = ()
-    queues: tuple[QueueNow, ...] = ()
 
 
 ListenMode = Literal["listen", "whisper", "join"]

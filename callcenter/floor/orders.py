@@ -2,59 +2,103 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.ami.facts import MemberChanged
-from callcenter.errors import Refused, RuleBroken, Unavailable
-from callcenter.floor.calling import CallOrders, interface_of
-from callcenter.store import Scope
+from callcenter.ami.commands import Commands
+from callcenter.ami.live import LiveView
+from callcenter.config import OutboundSettings
+from callcenter.errors import RuleBroken
+from callcenter.floor import duty
+from callcenter.floor.calling import CallOrders
+from callcenter.routing.book import Book
+from callcenter.routing.reasons import pause_reasons
+from callcenter.store import Database, Scope
+from callcenter.store.notices import Topic, tell
+from callcenter.words import Clock
 
-log = logging.getLogger(__name__)
+
+async def _nothing() -> None:
+    """Nobody keeps a copy."""
 
 
 class Orders(CallOrders):
-    """Every order of the floor. An agent's duty stays in the database: a restarted Asterisk is told again."""
+    """Every order of the floor. Duty is written down; ``followed`` then brings Asterisk in line."""
+
+    def __init__(
+        self,
+        database: Database,
+        book: Callable[[], Book],
+        commands: Commands,
+        view: LiveView,
+        outbound: OutboundSettings,
+        clock: Clock,
+        followed: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        super().__init__(database, book, commands, view, outbound, clock)
+        self._followed = followed
+
+    async def sign_in(self, extension: str, who: str) -> None:
+        """The agent begins to work: a member of each queue they serve."""
+        async with self._duty() as connection:
+            await duty.sign_in(connection, extension, self._clock(), who)
+
+    async def sign_out(self, extension: str, who: str) -> None:
+        """The agent is a member of no queue any more; a call in progress goes on."""
+        async with self._duty() as connection:
+            await duty.sign_out(connection, extension, self._clock(), who)
 
     async def pause(self, extension: str, *, reason: str, who: str) -> None:
-        """Takes the agent out of every queue with this reason."""
-        await self._pause(extension, True, reason)
+        """The agent takes no calls, with a reason of the house's list."""
+        book = self._book()
+        found = next((each for each in pause_reasons(book) if each.code == reason), None)
+        if found is None:
+            known = ", ".join(each.code for each in pause_reasons(book))
+            raise RuleBroken(f"{reason or 'nothing'} is no reason for a pause: {known}")
+        async with self._duty() as connection:
+            await duty.pause(connection, extension, self._clock(), who, reason=reason, limit=found.limit)
 
     async def ready(self, extension: str, who: str) -> None:
-        """Puts the agent back into every queue."""
-        await self._pause(extension, False, "")
+        """The agent takes calls again."""
+        async with self._duty() as connection:
+            await duty.ready(connection, extension, self._clock(), who)
 
-    async def _pause(self, extension: str, paused: bool, reason: str) -> None:
-        agent = self._book().agent(extension)
-        if agent is None:
-            raise RuleBroken(f"there is no agent {extension}")
-        await self._commands.queue_pause(interface_of(extension), paused, reason)
-        async with self._database.scoped(Scope.only(())) as connection:
-            await connection.execute(
-                _KEEP, {"agent": agent.id, "paused": paused, "reason": reason, "at": self._clock()}
-            )
+    async def finish_wrap_up(self, extension: str, who: str) -> None:
+        """The work after the call is done before its time; when it is over already, nothing is to do."""
+        async with self._duty() as connection:
+            await duty.finish(connection, extension, self._clock(), who)
 
-    async def keep_duty(self) -> None:
-        """Pauses again those agents whom a restarted Asterisk has forgotten to be paused, and nobody else."""
-        async with self._database.scoped(Scope.only(())) as connection:
-            kept = (await connection.execute(_KEPT)).all()
-        for extension, paused, reason in kept:
-            places = [each for each in self._view.members() if _is_place_of(each, extension)]
-            if paused and places and not all(each.paused for each in places):
-                try:
-                    await self._commands.queue_pause(interface_of(extension), paused=True, reason=reason)
-                except (Refused, Unavailable) as exc:
-                    log.warning("agent %s stays as Asterisk has it: %s", extension, exc)
+    async def prolong_wrap_up(self, extension: str, who: str, by_s: int = 60) -> None:
+        """The work after the call needs so many seconds more."""
+        async with self._duty() as connection:
+            await duty.prolong(connection, extension, self._clock(), timedelta(seconds=by_s), who)
+
+    async def serve(self, extension: str, queue_name: str, penalty: int | None, who: str) -> None:
+        """The agent serves this queue from now on with this penalty; ``None`` takes them out of it."""
+        queue, agent = self._book().queue_named(queue_name), self._book().agent(extension)
+        if queue is None or agent is None:
+            raise RuleBroken(f"there is no queue {queue_name}" if queue is None else f"there is no agent {extension}")
+        if penalty is not None and not 0 <= penalty <= 20:
+            raise RuleBroken("a penalty is 0 to 20")
+        async with self._database.scoped(Scope.only([queue.provider])) as connection:
+            values = {"queue": queue.id, "agent": agent.id, "provider": queue.provider, "penalty": penalty}
+            await connection.execute(_LEAVE if penalty is None else _SERVE, values)
+            await tell(connection, Topic.BOOK)
+        await self._followed()
+
+    @asynccontextmanager
+    async def _duty(self) -> AsyncIterator[AsyncConnection]:
+        async with self._database.scoped(Scope.all()) as connection:
+            yield connection
+        await self._followed()
 
 
-def _is_place_of(member: MemberChanged, extension: str) -> bool:
-    return member.agent == extension and member.status != "removed"
-
-
-_KEEP = text(
-    "INSERT INTO agent_duty (agent_id, status, reason, since) "
-    "VALUES (:agent, CASE WHEN :paused THEN 'paused' ELSE 'ready' END, :reason, :at) "
-    "ON CONFLICT (agent_id) DO UPDATE SET status = excluded.status, reason = excluded.reason, since = excluded.since"
+_SERVE = text(
+    "INSERT INTO queue_agent (queue_id, agent_id, provider_id, penalty) VALUES (:queue, :agent, :provider, :penalty) "
+    "ON CONFLICT (queue_id, agent_id) DO UPDATE SET penalty = excluded.penalty"
 )
-_KEPT = text("SELECT a.extension, d.status = 'paused', d.reason FROM agent_duty d JOIN agent a ON a.id = d.agent_id")
+_LEAVE = text("DELETE FROM queue_agent WHERE queue_id = :queue AND agent_id = :agent")

@@ -102,6 +102,11 @@ class Queue:
     keep_place_every_s: int = 60
     """How often they are told so."""
 
+    @property
+    def wrapup_guard_s(self) -> int:
+        """For so long Asterisk itself rings nobody after a call; by then the floor has said who is in wrap-up."""
+        return min(self.wrapup_s, 5)
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:

@@ -89,16 +89,31 @@ class Pbx:
     async def render(self, book: Book) -> Installed:
         """Renders and installs over the real AMI, as ``callcenter asterisk render --install`` does."""
         at = self.settings.asterisk
+        files = render(book, self.settings, PbxVersion.parse(at.version))
+        async with self.commands() as commands:
+            return await install(files, at, commands.reload)
+
+    async def sign_in(self) -> None:
+        """Every agent begins to work, as the service does it over AMI."""
+        async with self.commands() as commands:
+            for queue in self.book.queues:
+                for member in queue.members:
+                    interface = f"PJSIP/agent-{member.extension}"
+                    await commands.queue_add(queue.name, interface, member.extension, penalty=member.penalty)
+
+    @asynccontextmanager
+    async def commands(self) -> AsyncIterator[Commands]:
+        """A login of its own that may act, live for as long as the block runs."""
+        at = self.settings.asterisk
         address = AmiAddress("127.0.0.1", at.ami_port, self.settings.ami.commands_user, COMMANDS_SECRET)
         commands = Commands(address, clock=lambda: datetime.now(UTC))
-        files = render(book, self.settings, PbxVersion.parse(at.version))
         async with asyncio.TaskGroup() as group:
             link = group.create_task(commands.run())
-            while not commands.health.is_live:
-                await asyncio.sleep(0.02)
-            done = await install(files, at, commands.reload)
+            async with asyncio.timeout(15):
+                while not commands.health.is_live:
+                    await asyncio.sleep(0.02)
+            yield commands
             link.cancel()
-        return done
 
 
 @asynccontextmanager
@@ -133,7 +148,9 @@ async def a_pbx(max_calls: int = 50, two_files: bool = False) -> AsyncIterator[P
                 files = {**files, "extensions.conf": old["extensions.conf"]}
             await install(files, settings.asterisk, None)
             async with Asterisk(binary, folders.etc / "asterisk.conf", output=root / "output") as asterisk:
-                yield Pbx(settings, asterisk, phones, callers, book)
+                pbx = Pbx(settings, asterisk, phones, callers, book)
+                await pbx.sign_in()
+                yield pbx
 
 
 async def first_to_ring(pbx: Pbx, *extensions: str) -> Call:
