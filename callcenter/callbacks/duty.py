@@ -19,6 +19,8 @@ SOON: Final = timedelta(minutes=15)
 Result = Literal["answered", "cut_short", "no_answer", "busy", "failed"]
 Said = Literal["", "voicemail", "wrong_number"]
 """What the agent heard at the other end of a call back, when it was not the subscriber."""
+ActKind = Literal["taken", "calling", "let_go", "try_again", "closed", "place_lost"]
+"""What people do with a callback, and what is written down of it."""
 CloseReason = Literal["wrong_number", "unreachable", "not_wanted", "no_number"]
 CLOSE_REASONS: Final[tuple[CloseReason, ...]] = ("unreachable", "wrong_number", "not_wanted", "no_number")
 """Why a person may end a callback that no conversation has paid."""

@@ -27,6 +27,8 @@ VISITOR = web.RequestKey("visitor", Visitor)
 """Set on a request whose sender is known."""
 ALARMS_OPEN = web.RequestKey("alarms_open", int)
 """How many alarms a supervisor's page tells of in its bar."""
+CALLBACKS_PRESSING = web.RequestKey("callbacks_pressing", int)
+"""How many callbacks are overdue or wait for a decision, in the bar of who leads a shift."""
 
 
 class Pages:
@@ -53,6 +55,7 @@ class Pages:
             "now": ports.clock(),
             "languages": LANGUAGES,
             "alarms_open": request.get(ALARMS_OPEN, 0),
+            "callbacks_pressing": request.get(CALLBACKS_PRESSING, 0),
             "brands_version": brands_version(visible_providers(ports.book(), visitor)),
         }
         body = self.fragment(language, template, **(known | values))

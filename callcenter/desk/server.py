@@ -7,7 +7,20 @@ from contextlib import asynccontextmanager
 
 from aiohttp import hdrs, web
 
-from callcenter.desk import alarms, callbacks, calls, docs, guard, health, live_state, recordings, sign_in, subscribers
+from callcenter.desk import (
+    alarms,
+    callback_orders,
+    callbacks,
+    calls,
+    docs,
+    guard,
+    health,
+    live_state,
+    notes,
+    recordings,
+    sign_in,
+    subscribers,
+)
 from callcenter.desk.api import AnyRoute, mounted
 from callcenter.desk.languages import load_catalogues
 from callcenter.desk.openapi import document
@@ -28,7 +41,9 @@ from callcenter.desk.sessions import Sessions
 API: tuple[AnyRoute, ...] = (
     *live_state.API,
     *calls.API,
+    *notes.API,
     *callbacks.API,
+    *callback_orders.API,
     *recordings.API,
     *subscribers.API,
     *alarms.API,
@@ -37,6 +52,7 @@ PAGE_ROUTES = (
     *sign_in.ROUTES,
     *calls.ROUTES,
     *callbacks.ROUTES,
+    *callback_orders.ROUTES,
     *recordings.ROUTES,
     *alarms.ROUTES,
     *docs.ROUTES,
@@ -51,7 +67,7 @@ def make_app(ports: DeskPorts, routes: Iterable[web.AbstractRouteDef] = ()) -> w
     """The whole web; ``routes`` are the agent's live page, which ``app.py`` builds with its screens."""
     app = web.Application(
         client_max_size=LARGEST_BODY,
-        middlewares=(health.counted, guard.errors, guard.known_visitor, guard.no_forgery, alarms.told),
+        middlewares=(health.counted, guard.errors, guard.known_visitor, guard.no_forgery, alarms.told, callbacks.told),
     )
     app[PORTS] = ports
     app[SESSIONS] = Sessions(ports.db, ports.clock, ports.web.session_hours)

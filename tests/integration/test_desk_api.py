@@ -65,6 +65,18 @@ def _paths() -> list[tuple[str, str]]:
     return paths
 
 
+GIVEN = {
+    "said": {"call": CALLS[2], "word": "voicemail"},
+    "close": {"reason": "unreachable", "note": "тричі не відповів"},
+}
+"""What must be sent with an order, by the last word of its path, to be an order at all."""
+
+
+def _given(path: str) -> dict[str, object]:
+    given = GIVEN.get(path.rpartition("/")[2])
+    return {} if given is None else {"json" if path.startswith(V1) else "data": given}
+
+
 @pytest.mark.parametrize(("method", "path"), _paths())
 async def test_what_is_another_providers_is_not_there(house: House, method: str, path: str) -> None:
     """Sofiia supervises svitlo, Olena serves it, and a token sees it: to each, what is dim's does not exist."""
@@ -74,10 +86,16 @@ async def test_what_is_another_providers_is_not_there(house: House, method: str,
         for browser, login in ((sofiia, "sofiia"), (olena, "olena")):
             await browser.sign_in(login)
             headers = {"Origin": ORIGIN, "X-CSRF-Token": browser.csrf}
-            answer = await browser.session.request(method, house.url(foreign), headers=headers, allow_redirects=False)
+            answer = await browser.session.request(
+                method,
+                house.url(foreign),
+                headers=headers,
+                allow_redirects=False,
+                **_given(path),  # type: ignore[arg-type]
+            )
             assert answer.status in ({404} if login == "sofiia" else {403, 404})
             assert_no_trace_of_dim((await answer.text()).replace(foreign, ""))
-    answer = await house.client.request(method, foreign, headers=bearer(house, "svitlo"))
+    answer = await house.client.request(method, foreign, headers=bearer(house, "svitlo"), **_given(path))  # type: ignore[arg-type]
     assert answer.status == 404
     assert_no_trace_of_dim((await answer.text()).replace(foreign, ""))
     assert house.orders.given == []
@@ -173,14 +191,27 @@ async def test_a_call_back_rings_the_agents_own_phone(house: House) -> None:
     assert program.status == 409, "a program has no phone"
 
 
-async def test_only_a_callback_without_a_number_is_closed_by_hand(house: House) -> None:
+async def test_a_callback_ends_without_a_conversation_only_with_a_reason_a_name_and_a_note(house: House) -> None:
     headers = bearer(house, "svitlo")
     owed = (await (await house.client.get(f"{V1}/callbacks", headers=headers)).json())["items"]
-    assert [(row["number"], row["callable"]) for row in owed] == [("+380670000001", True), ("", False)]
-    assert (await house.client.post(f"{V1}/callbacks/{owed[0]['id']}/close", headers=headers)).status == 409
-    assert (await house.client.post(f"{V1}/callbacks/{owed[1]['id']}/close", headers=headers)).status == 204
+    assert {(row["number"], row["callable"]) for row in owed} == {("+380670000001", True), ("", False)}
+    [hidden] = [f"{V1}/callbacks/{row['id']}/close" for row in owed if not row["callable"]]
+    [known] = [f"{V1}/callbacks/{row['id']}/close" for row in owed if row["callable"]]
+    for body, status in (
+        ({}, 422),
+        ({"reason": "no_number"}, 422),
+        ({"reason": "no_number", "note": "  "}, 422),
+        ({"reason": "tired", "note": "так"}, 422),
+    ):
+        assert (await house.client.post(hidden, headers=headers, json=body)).status == status, body
+    ended = {"reason": "no_number", "note": "двічі мовчав"}
+    assert (await house.client.post(known, headers=headers, json=ended)).status == 409
+    assert (await house.client.post(hidden, headers=headers, json=ended)).status == 204
+    assert (await house.client.post(hidden, headers=headers, json=ended)).status == 409
     left = (await (await house.client.get(f"{V1}/callbacks", headers=headers)).json())["items"]
     assert [row["number"] for row in left] == ["+380670000001"]
+    one = await (await house.client.get(hidden.removesuffix("/close"), headers=headers)).json()
+    assert (one["closed_reason"], one["closed_by"], one["close_note"]) == ("no_number", "token:svitlo", "двічі мовчав")
 
 
 async def test_an_agent_pauses_themselves_and_a_supervisor_their_agents(house: House) -> None:

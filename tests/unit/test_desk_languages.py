@@ -42,6 +42,9 @@ def _families() -> dict[str, Iterable[str]]:
         "recording": get_args(RecordingState),
         "source": ("journal", "ami", "queue_log"),
         "closed": closed,
+        "urgency": list(duty.Urgency),
+        "said": [word for word in get_args(duty.Said) if word],
+        "act": get_args(duty.ActKind),
         "error": ("400", "401", "403", "404", "405", "409", "413", "415", "416", "429", "500", "502", "503", "other"),
     }
 
@@ -67,7 +70,9 @@ def test_every_key_that_is_said_is_written() -> None:
     missing = {
         key
         for key in _said()
-        if key.partition(".")[0] in prefixes and not UK.knows(key) and not key.endswith((".html", ".js", ".css"))
+        if key.partition(".")[0] in prefixes
+        and not UK.knows(key)
+        and not key.endswith((".html", ".js", ".css", ".csv"))
     } - files
     assert not missing
 
