@@ -16,10 +16,12 @@ from callcenter.desk import (
     guard,
     health,
     live_state,
+    messages,
     notes,
     recordings,
     sign_in,
     subscribers,
+    supervise,
 )
 from callcenter.desk.api import AnyRoute, mounted
 from callcenter.desk.languages import load_catalogues
@@ -40,6 +42,8 @@ from callcenter.desk.sessions import Sessions
 
 API: tuple[AnyRoute, ...] = (
     *live_state.API,
+    *supervise.API,
+    *messages.API,
     *calls.API,
     *notes.API,
     *callbacks.API,
