@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from callcenter.ami.facts import LinkLost, LinkRestored, LiveCall, LiveFact
@@ -48,6 +49,8 @@ class Snapshot:
     since: datetime | None
     agents: tuple[AgentNow, ...] = ()
     queues: tuple[QueueNow, ...] = ()
+    lines: Mapping[ProviderId, int] = field(default_factory=dict)
+    """How many callers each provider's lines hold: counted as Asterisk counts them against its limit."""
 
 
 def on_call(extension: str, calls: Iterable[LiveCall], *, on_a_line: bool) -> tuple[OnCall, LiveCall | None]:
@@ -117,7 +120,7 @@ class Board:
             )
             for queue in book.queues
         )
-        return Snapshot(self._linked, self._since, tuple(agents), queues)
+        return Snapshot(self._linked, self._since, tuple(agents), queues, _lines_of(calls, book))
 
     def _since_of(self, extension: str, state: AgentState, reason: str, duty: Duty, now: datetime) -> datetime:
         before = self._states.get(extension)
@@ -129,6 +132,12 @@ class Board:
             since = now
         self._states[extension] = (state, reason, since)
         return since
+
+
+def _lines_of(calls: Iterable[LiveCall], book: Book) -> dict[ProviderId, int]:
+    """Every caller of a provider holds one of its lines, from the first moment to the hang-up."""
+    owners = (book.by_slug(call.provider) for call in calls)
+    return dict(Counter(owner.id for owner in owners if owner is not None))
 
 
 def _calls_of(calls: Iterable[LiveCall]) -> dict[str, list[LiveCall]]:
