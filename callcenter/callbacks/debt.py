@@ -142,7 +142,7 @@ class Debt:
 
     def _in_vain(self, acts: Acts) -> list[Tried]:
         again = acts.tried_again_at
-        return [each for each in self.tried if not each.reached and (again is None or each.at > again)]
+        return [each for each in self.tried if not each.reached and (again is None or each.at >= again)]
 
 
 def debts(missed: Iterable[Missed], talks: Iterable[Proof], tried: Iterable[Tried]) -> tuple[Debt, ...]:
