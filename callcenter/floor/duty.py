@@ -54,10 +54,10 @@ async def duties(connection: AsyncConnection) -> dict[str, Duty]:
 
 async def duty_of(connection: AsyncConnection, extension: str) -> Duty:
     """As it stands now, locked until the transaction ends. Raises ``RuleBroken`` when there is no such agent."""
-    row = (await connection.execute(_LOCKED, {"extension": extension})).one_or_none()
-    if row is None:
+    if (await connection.execute(_LOCK, {"extension": extension})).one_or_none() is None:
         raise RuleBroken(f"there is no agent {extension}")
-    return Duty(extension) if row.status is None else Duty(extension, AgentStatus(row.status), *row[2:])
+    row = (await connection.execute(_ONE, {"extension": extension})).one_or_none()
+    return Duty(extension) if row is None else Duty(extension, AgentStatus(row.status), *row[2:])
 
 
 async def sign_in(connection: AsyncConnection, extension: str, at: datetime, who: str) -> None:
@@ -99,7 +99,7 @@ async def wrap_up(connection: AsyncConnection, extension: str, at: datetime, cal
     return True
 
 
-async def prolong(connection: AsyncConnection, extension: str, at: datetime, by: timedelta, who: str) -> None:
+async def prolong(connection: AsyncConnection, extension: str, at: datetime, who: str, by: timedelta) -> None:
     """The work after the call takes longer, half an hour at most. Raises ``RuleBroken`` when there is none."""
     before = await duty_of(connection, extension)
     if before.status is not AgentStatus.WRAP_UP or before.until is None or before.since is None:
@@ -173,10 +173,9 @@ async def _write(connection: AsyncConnection, duty: Duty, who: str) -> None:
 
 _COLUMNS = "a.extension, d.status, d.reason, d.since, d.until, d.call_id, d.unanswered"
 _ALL = text(f"SELECT {_COLUMNS} FROM agent_duty d JOIN agent a ON a.id = d.agent_id")  # noqa: S608 - our own text
-_LOCKED = text(
-    f"SELECT {_COLUMNS} FROM agent a LEFT JOIN agent_duty d ON d.agent_id = a.id "  # noqa: S608 - our own text
-    "WHERE a.extension = :extension FOR UPDATE OF a"
-)
+_LOCK = text("SELECT id FROM agent WHERE extension = :extension FOR UPDATE")
+"""A statement of its own: the next one then sees what whoever held the lock has written."""
+_ONE = text(f"{_ALL.text} WHERE a.extension = :extension")
 _WRITE = text(
     """
     INSERT INTO agent_duty (agent_id, status, reason, since, until, call_id, unanswered, changed_by)

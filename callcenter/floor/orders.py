@@ -75,7 +75,7 @@ class Orders(CallOrders):
     async def prolong_wrap_up(self, extension: str, who: str, by_s: int = 60) -> None:
         """The work after the call needs so many seconds more."""
         async with self._duty() as connection:
-            await duty.prolong(connection, extension, self._clock(), timedelta(seconds=by_s), who)
+            await duty.prolong(connection, extension, self._clock(), who, timedelta(seconds=by_s))
 
     async def serve(self, extension: str, queue_name: str, penalty: int | None, who: str) -> None:
         """The agent serves this queue from now on with this penalty; ``None`` takes them out of it."""
