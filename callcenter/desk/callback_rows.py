@@ -104,7 +104,9 @@ async def list_callbacks(
         where.append(f"(c.{column}, c.id) {beyond} (CAST(:at AS timestamptz), CAST(:last AS bigint))")
         values |= {"at": after[0], "last": after[1]}
     # Every condition is a constant of this file; every value is a parameter.
-    query = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY c.{column} {way}, c.id {way} LIMIT :limit"
+    order = f"ORDER BY c.{column} {way}, c.id {way}"
+    chosen = f"(SELECT * FROM callback c WHERE {' AND '.join(where)} {order} LIMIT :limit) c"  # noqa: S608
+    query = f"{_SELECT} FROM {chosen} {_MORE} {order}"
     values |= {"now": now, "since": now - LONGEST_CALL, "limit": limit}
     return [CallbackRow(*row) for row in await conn.execute(text(query), values)]
 
@@ -156,7 +158,7 @@ def _conditions(wanted: CallbackFilter) -> tuple[list[str], dict[str, Any]]:
         where.append("c.provider_id = :provider")
         values["provider"] = wanted.provider
     if wanted.kind is not None:
-        where.append("m.outcome = :kind")
+        where.append(f"{_LAST_OUTCOME} = :kind")
         values["kind"] = wanted.kind
     if wanted.overdue:
         where.append("c.callable AND c.due_at < :now")
@@ -165,7 +167,7 @@ def _conditions(wanted: CallbackFilter) -> tuple[list[str], dict[str, Any]]:
     if wanted.pressing:
         where.append("(c.decision_since IS NOT NULL OR (c.callable AND c.due_at < :now))")
     if wanted.mine is not None:
-        where.append("((c.claimed_by = :mine AND c.claimed_until > :now) OR a.last_by = :mine)")
+        where.append(f"((c.claimed_by = :mine AND c.claimed_until > :now) OR {_LAST_AGENT} = :mine)")
         values["mine"] = wanted.mine
     if wanted.taken:
         where.append("c.claimed_by IS NOT NULL AND c.claimed_until > :now")
@@ -188,7 +190,8 @@ _SELECT: Final = """
         CASE WHEN c.claimed_until > :now THEN c.claimed_until END,
         coalesce(o.agent, CASE WHEN c.dialling_until > :now THEN c.claimed_by END),
         c.closed_by, c.close_note, c.closed_by_call
-    FROM callback c
+"""
+_MORE: Final = """
     LEFT JOIN LATERAL (SELECT outcome, waited_s FROM callback_miss
                        WHERE callback_id = c.id ORDER BY missed_at DESC, call_id DESC LIMIT 1) m ON true
     LEFT JOIN LATERAL (SELECT count(*) AS attempts, max(at) AS last_at,
@@ -200,7 +203,11 @@ _SELECT: Final = """
                            AND direction = 'out' AND outcome IS NULL AND arrived_at > :since
                        ORDER BY arrived_at DESC LIMIT 1) o ON c.closed_at IS NULL
 """
-_ONE = text(f"{_SELECT} WHERE c.id = :id")
+_LAST_OUTCOME: Final = (
+    "(SELECT outcome FROM callback_miss WHERE callback_id = c.id ORDER BY missed_at DESC, call_id DESC LIMIT 1)"
+)
+_LAST_AGENT: Final = "(SELECT agent FROM callback_attempt WHERE callback_id = c.id ORDER BY at DESC LIMIT 1)"
+_ONE = text(f"{_SELECT} FROM callback c {_MORE} WHERE c.id = :id")
 _PRESSING = text(
     """
     SELECT count(*) FILTER (WHERE callable AND due_at < :now), count(*) FILTER (WHERE decision_since IS NOT NULL),

@@ -89,6 +89,7 @@ CREATE INDEX callback_oldest ON callback (opened_at, id) WHERE closed_at IS NULL
 CREATE INDEX callback_newest ON callback (last_missed_at, id) WHERE closed_at IS NULL;
 CREATE INDEX callback_decision ON callback (decision_since) WHERE closed_at IS NULL AND decision_since IS NOT NULL;
 CREATE INDEX callback_number ON callback (provider_id, number, opened_at);
+CREATE INDEX call_of_ours_open ON call (provider_id, number) WHERE direction = 'out' AND outcome IS NULL;
 CREATE TABLE callback_act (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     callback_id bigint NOT NULL REFERENCES callback ON DELETE CASCADE,
@@ -213,6 +214,7 @@ DROP INDEX callback_opened;
 DROP INDEX callback_closed;
 DROP INDEX callback_taken;
 DROP INDEX callback_oldest;
+DROP INDEX call_of_ours_open;
 DROP INDEX callback_newest;
 DROP INDEX callback_number;
 ALTER TABLE callback DROP rank_at, DROP next_try_at, DROP decision_since, DROP kept_queue, DROP kept_since,
