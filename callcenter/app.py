@@ -163,6 +163,8 @@ class App:
                 self._told_anew.set()
             if Topic.CALLBACKS in told:
                 self.screens.callbacks_changed()
+            if Topic.MESSAGES in told:
+                self.screens.messages_changed()
 
     async def follow_book(self) -> None:
         """Who serves which queue has changed."""
