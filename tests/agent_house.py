@@ -24,6 +24,7 @@ from callcenter.diag.olts import Olt
 from callcenter.diag.reading import DownReason, OnuReading, OnuState
 from callcenter.routing.book import load_book
 from callcenter.store import Database, Scope
+from callcenter.store.notices import Notices, Topic
 from callcenter.words import Dbm, Known, LinkedId, Missing, UniqueId
 from tests.desk_house import HASH, SEED, USERS
 from tests.orders_seen import Orders
@@ -151,10 +152,17 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
         dialling=screens.dialling,
         noted=screens.noted,
     )
+    def heard(topic: Topic) -> None:
+        if topic is Topic.MESSAGES:
+            screens.messages_changed()
+        elif topic is Topic.CALLBACKS:
+            screens.callbacks_changed()
+
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(screens.run())
+        running = [group.create_task(work) for work in (screens.run(), Notices(database, heard).run())]
         yield AgentHouse(database, olts, screens, orders, ports, picture)
-        running.cancel()
+        for task in running:
+            task.cancel()
 
 
 OLT = "INSERT INTO olt (provider_id, name, driver, host, community) VALUES (1, 'OLT-Садова', 'bdcom_epon', '::1', 'x')"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from babel.dates import format_date
 
 from callcenter.desk.languages import Catalogue
 from callcenter.diag.verdict import Evidence, LineVerdict
+from callcenter.routing.book import Reason
 from callcenter.words import Missing
 
 
@@ -26,6 +28,14 @@ class AgentWords:
     def advise(self, verdict: LineVerdict) -> str:
         """What the agent does next."""
         return self._filled(verdict.advise, verdict)
+
+    def pause_reason(self, code: str, reasons: Iterable[Reason]) -> str:
+        """A pause by the name of its reason; one that the house no longer has is shown by its code."""
+        return self.fmt.text("agent.no_answer") if code == "no_answer" else self.call_reason(code, reasons)
+
+    def call_reason(self, code: str, reasons: Iterable[Reason]) -> str:
+        """A reason by its name in the reader's language; a retired one by its code."""
+        return next((reason.name(self.fmt.language) for reason in reasons if reason.code == code), code)
 
     def missing(self, missing: Missing) -> str:
         """Why there is no value, and of what."""

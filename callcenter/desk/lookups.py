@@ -13,6 +13,7 @@ from callcenter.desk.call_rows import CallFilter, CallRow, list_calls
 from callcenter.desk.callback_rows import CallbackFilter, CallbackRow, list_callbacks
 from callcenter.diag.line import LineReading
 from callcenter.diag.olts import Olt, olt_by_id
+from callcenter.floor.messages import Message, unseen
 from callcenter.store import Database, Scope
 from callcenter.subscribers.directory import Subscriber, find_by_number
 from callcenter.words import Clock, Missing, OltId, ProviderId, UniqueId
@@ -23,6 +24,14 @@ TAKEN_CALLBACKS = 200
 OWN_CALLS = 8
 OLT_KEPT = 5.0
 """Seconds for which an OLT's address is remembered: as long as the book of providers is."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRow:
+    """One of the agent's own calls, with what they wrote of it."""
+
+    call: CallRow
+    note: CallNote | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +47,10 @@ class Lookups:
     """The callbacks of these providers, whom to call first on top."""
     taken_callbacks: Callable[[Scope], Awaitable[Sequence[CallbackRow]]]
     """Those that somebody has taken, wherever they stand in that list."""
-    own_calls: Callable[[Scope, str], Awaitable[Sequence[CallRow]]]
+    own_calls: Callable[[Scope, str], Awaitable[Sequence[OwnRow]]]
     """The agent's newest calls, by extension."""
+    messages: Callable[[str], Awaitable[Sequence[Message]]]
+    """What was written to an agent and they have not seen."""
     notes: Callable[[ProviderId, Sequence[UniqueId]], Awaitable[Mapping[UniqueId, tuple[CallNote, ...]]]]
     """What agents wrote of these calls."""
 
@@ -98,14 +109,22 @@ def lookups_of(db: Database, reader: ReadsLines, clock: Clock) -> Lookups:
         async with db.scoped(scope) as conn:
             return await list_callbacks(conn, CallbackFilter(taken=True), clock(), None, TAKEN_CALLBACKS)
 
-    async def own_calls(scope: Scope, extension: str) -> Sequence[CallRow]:
+    async def own_calls(scope: Scope, extension: str) -> Sequence[OwnRow]:
         async with db.scoped(scope) as conn:
-            return await list_calls(conn, CallFilter(agent=extension), None, OWN_CALLS)
+            calls = await list_calls(conn, CallFilter(agent=extension), None, OWN_CALLS)
+            written = await of_calls(conn, [call.id for call in calls])
+        mine = {call: note for call, notes in written.items() for note in notes if note.agent == extension}
+        return [OwnRow(call, mine.get(call.id)) for call in calls]
+
+    async def messages(extension: str) -> Sequence[Message]:
+        async with db.scoped(Scope.only(())) as conn:
+            return await unseen(conn, extension)
 
     async def notes(provider: ProviderId, calls: Sequence[UniqueId]) -> Mapping[UniqueId, tuple[CallNote, ...]]:
         async with db.scoped(Scope.only([provider])) as conn:
             return await of_calls(conn, calls)
 
     return Lookups(
-        subscribers, last_known, read_line, history, callback, open_callbacks, taken_callbacks, own_calls, notes
-    )
+        subscribers, last_known, read_line, history, callback, open_callbacks, taken_callbacks, own_calls, messages,
+        notes,
+    )  # fmt: skip

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
-from callcenter.desk.call_rows import CallRow
 from callcenter.desk.callback_rows import CallbackRow
-from callcenter.desk.lookups import Lookups
+from callcenter.desk.lookups import Lookups, OwnRow
 from callcenter.desk.ports import AgentNow, QueueNow, Snapshot
 from callcenter.desk.screen import Region, Screen
 from callcenter.errors import CallCenterError
+from callcenter.floor.messages import Message
 from callcenter.routing.book import Book
 from callcenter.store import Scope
 from callcenter.words import Clock, Known, Maybe, Missing, Pending
@@ -98,7 +98,9 @@ class Rail:
         self._stale_agents: set[str] = set()
         self._owed: dict[Scope, Listed[CallbackRow]] = {}
         self._taken: dict[Scope, Listed[CallbackRow]] = {}
-        self._calls: dict[tuple[Scope, str], Listed[CallRow]] = {}
+        self._calls: dict[tuple[Scope, str], Listed[OwnRow]] = {}
+        self._messages: dict[str, tuple[Message, ...]] = {}
+        self._messages_stale = True
         self._status: dict[Screen, Status] = {}
         self._counted_at = float("-inf")
 
@@ -116,13 +118,22 @@ class Rail:
         """What this agent has taken to call back."""
         return _of_agent(self._taken.get(screen.scope), screen.extension)
 
-    def calls(self, screen: Screen) -> Listed[CallRow]:
+    def calls(self, screen: Screen) -> Listed[OwnRow]:
         """The agent's own newest calls."""
         return self._calls.get((screen.scope, screen.extension), Pending())
+
+    def messages(self, screen: Screen) -> tuple[Message, ...]:
+        """What was written to this agent and they have not seen yet."""
+        return self._messages.get(screen.extension, ())
 
     def stir(self) -> None:
         """Something happened on the phones."""
         self._picture_stale.set()
+
+    def messages_changed(self) -> None:
+        """Somebody wrote to an agent, or an agent has seen it."""
+        self._messages_stale = True
+        self._lists_stale.set()
 
     def lists_changed(self, agents: Iterable[str] = ()) -> None:
         """The callbacks changed, and the calls of these agents."""
@@ -145,6 +156,7 @@ class Rail:
         while True:
             await _soon(self._lists_stale, AT_LEAST_EVERY)
             self._lists_stale.clear()
+            await self._read_messages()
             await self._read()
             await self._look()
             await asyncio.sleep(LISTS_AT_MOST_EVERY)
@@ -192,7 +204,7 @@ class Rail:
         stale, self._stale_agents = self._stale_agents, set()
         owed: dict[Scope, Listed[CallbackRow]] = {}
         taken: dict[Scope, Listed[CallbackRow]] = {}
-        calls: dict[tuple[Scope, str], Listed[CallRow]] = {}
+        calls: dict[tuple[Scope, str], Listed[OwnRow]] = {}
         for scope in {screen.scope for screen in screens}:
             owed[scope] = await self._list(self._lookups.open_callbacks(scope), self._owed.get(scope))
             taken[scope] = await self._list(self._lookups.taken_callbacks(scope), self._taken.get(scope))
@@ -214,6 +226,21 @@ class Rail:
             if _rows(old_calls.get(key)) != _rows(calls.get(key)):
                 screen.note(Region.CALLS)
             await asyncio.sleep(0)
+
+    async def _read_messages(self) -> None:
+        """Reads what is unseen when there is news, and for pages of agents who had none before."""
+        open_now = {screen.extension for screen in self._screens()}
+        anew, self._messages_stale = self._messages_stale, False
+        before, self._messages = self._messages, {one: self._messages.get(one, ()) for one in open_now}
+        for extension in open_now if anew else open_now - before.keys():
+            found = await self._list(self._lookups.messages(extension), None)
+            if isinstance(found, Known):
+                self._messages[extension] = found.value
+            else:
+                self._messages_stale = True
+        for screen in list(self._screens()):
+            if self.messages(screen) != before.get(screen.extension, ()):
+                screen.note(Region.MESSAGES)
 
     async def _list(self, question: Awaitable[Sequence[T]], before: Listed[T] | None) -> Listed[T]:
         try:

@@ -104,6 +104,7 @@ class Screens:
             if self._calls[call].card.ledger_call == note.call:
                 self._calls[call].notes[note.agent] = Known(note, note.at, "notes")
                 self._note_changed(note.agent)
+        self.rail.lists_changed([note.agent])
 
     def choose(self, extension: str, call: UniqueId, subscriber: SubscriberId | None) -> None:
         """The agent says which of several subscribers calls (``None`` asks again); their line is read then."""
@@ -155,6 +156,10 @@ class Screens:
     def callbacks_changed(self) -> None:
         """Somebody was added to those who are owed a call, or taken off."""
         self.rail.lists_changed()
+
+    def messages_changed(self) -> None:
+        """Somebody wrote to an agent, or an agent has seen it."""
+        self.rail.messages_changed()
 
     def calling_back(self, callback: int, provider: ProviderId, number: str, extension: str) -> None:
         """The agent's own phone is about to ring, and then this number's: the card of whom they call is shown."""

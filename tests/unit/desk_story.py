@@ -19,11 +19,12 @@ from callcenter.calls.notes import CallNote
 from callcenter.desk.call_rows import CallRow
 from callcenter.desk.callback_rows import CallbackRow
 from callcenter.desk.card import Card, Seat
-from callcenter.desk.lookups import Lookups
+from callcenter.desk.lookups import Lookups, OwnRow
 from callcenter.desk.ports import Snapshot
 from callcenter.desk.screens import Screens
 from callcenter.diag.line import LineReading
 from callcenter.diag.reading import OnuReading, OnuState
+from callcenter.floor.messages import Message
 from callcenter.routing.book import Agent, Book, Member, Provider, Queue
 from callcenter.routing.hours import WeekHours
 from callcenter.store import Scope
@@ -98,7 +99,8 @@ class Answers:
     callback: Callback | None = None
     owed: Sequence[CallbackRow] = ()
     taken: Sequence[CallbackRow] = ()
-    own: Sequence[CallRow] = ()
+    own: Sequence[OwnRow] = ()
+    messages: Sequence[Message] = ()
     notes: Mapping[UniqueId, tuple[CallNote, ...]] = field(default_factory=dict)
     failing: dict[str, Exception] = field(default_factory=dict)
     held: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -148,15 +150,19 @@ class Answers:
             await self._say("taken", scope)
             return self.taken
 
-        async def own(scope: Scope, extension: str) -> Sequence[CallRow]:
+        async def own(scope: Scope, extension: str) -> Sequence[OwnRow]:
             await self._say("own", scope, extension)
             return self.own
+
+        async def messages(extension: str) -> Sequence[Message]:
+            await self._say("messages", extension)
+            return self.messages
 
         async def notes(owner: ProviderId, calls: Sequence[UniqueId]) -> Mapping[UniqueId, tuple[CallNote, ...]]:
             await self._say("notes", owner, tuple(calls))
             return {call: self.notes[call] for call in calls if call in self.notes}
 
-        return Lookups(subscribers, last_known, read_line, history, callback, owed, taken, own, notes)
+        return Lookups(subscribers, last_known, read_line, history, callback, owed, taken, own, messages, notes)
 
 
 @dataclass

@@ -1,50 +1,58 @@
-// The agent's page: draws the regions the service sends, tells the time on them, and takes the keyboard's orders.
+// The agent's page: draws the regions the service sends, and tells the time on them. Orders are in agent_orders.js.
 "use strict";
 
-(() => {
+window.agentPage = (() => {
   const desk = document.querySelector(".desk");
-  const csrf = document.querySelector('meta[name="csrf"]').content;
   const language = document.documentElement.lang;
   const icon = document.querySelector('link[rel="icon"]');
   const cut = document.getElementById("cut");
-  const trouble = document.getElementById("trouble");
   const say = document.getElementById("say");
   const regions = new Map([...document.querySelectorAll("[data-region]")].map((place) => [place.dataset.region, place]));
   const benching = new URLSearchParams(location.search).get("bench") === "1";
   if (benching) window.__pops = [];
 
+  const keepers = new Map(); // by region: says whether what stands there is to stay, for somebody is writing in it
+  const drawn = []; // called after each frame
   let socket = null;
   let seq = 0;
   let tries = 0;
   let ahead = 0; // the service's clock minus this computer's, in milliseconds
-  let told = "";
+  const told = { card: "", state: "" };
 
   // --- drawing ---
 
   function draw(name, html) {
     const place = regions.get(name);
     if (!place) return;
-    const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
-    const scrolled = place.scrollTop;
     const fresh = document.createElement("template");
     fresh.innerHTML = html; // rendered by our own service, every value escaped; scripts in it never run (CSP)
+    if (keepers.get(name)?.(place, fresh.content)) return;
+    const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
+    const scrolled = place.scrollTop;
+    for (const open of place.querySelectorAll("details[open][id]")) {
+      const again = fresh.content.getElementById(open.id);
+      if (again) again.open = true;
+    }
     const before = place.querySelector("[data-call]")?.dataset.call;
     place.replaceChildren(fresh.content);
     const after = place.querySelector("[data-call]")?.dataset.call;
     if (name === "card") place.classList.toggle("arriving", Boolean(after) && after !== before);
     place.scrollTop = scrolled;
-    if (focused) (document.getElementById(focused) || place.querySelector("button, a"))?.focus({ preventScroll: true });
+    if (focused) (document.getElementById(focused) || place.querySelector("button, summary, a"))?.focus({ preventScroll: true });
   }
 
-  function told_card() {
+  function tell() {
     const card = document.querySelector(".card[data-call]");
     const ringing = card?.dataset.stage === "ringing";
     const title = card && card.dataset.stage !== "after_call" ? `${ringing ? "● " : ""}${card.dataset.title}` : desk.dataset.title;
     if (document.title !== title) document.title = title;
     const wanted = ringing ? desk.dataset.iconRinging : desk.dataset.icon;
     if (icon.getAttribute("href") !== wanted) icon.setAttribute("href", wanted);
-    const words = card ? card.dataset.say : "";
-    if (words !== told) say.textContent = told = words;
+    // Of two changes at once the card's is said: it tells the state too.
+    const words = { card: card?.dataset.say || "", state: document.querySelector(".state")?.dataset.say || "" };
+    const what = words.card !== told.card ? words.card : words.state !== told.state && !card ? words.state : null;
+    Object.assign(told, words);
+    if (what !== null) say.textContent = what;
   }
 
   function stamp() {
@@ -86,6 +94,11 @@
     const put = (place, words) => { if (place.textContent !== words) place.textContent = words; };
     for (const place of document.querySelectorAll("[data-since]")) put(place, clockface((now - place.dataset.since) / 1000));
     for (const place of document.querySelectorAll("[data-age]")) put(place, ago((now - place.dataset.age) / 1000));
+    for (const place of document.querySelectorAll("[data-until]")) {
+      const seconds = (place.dataset.until - now) / 1000;
+      put(place, (seconds < 0 ? place.dataset.over : place.dataset.left).replace("…", clockface(Math.ceil(Math.abs(seconds)))));
+      place.classList.toggle("bad", seconds < 0);
+    }
     for (const place of document.querySelectorAll("[data-due]")) {
       const seconds = (place.dataset.due - now) / 1000;
       put(place, left(seconds));
@@ -109,8 +122,9 @@
       document.body.classList.remove("cut-off");
       for (const [name, html] of Object.entries(frame.regions)) draw(name, html);
       tick();
-      told_card();
+      tell();
       if (benching && "card" in frame.regions) stamp();
+      for (const after of drawn) after(frame.regions);
     });
     socket.addEventListener("close", (event) => {
       if (event.code === 4401) return location.assign("/sign-in?next=/agent");
@@ -134,81 +148,20 @@
     } catch { /* still out of reach: the bar says so */ }
   }
 
-  function order(button) {
-    const call = button.closest("[data-call]")?.dataset.call;
-    if (!call || socket?.readyState !== WebSocket.OPEN) return;
-    const words = { do: button.dataset.order, call };
-    if (words.do === "choose") words.subscriber = button.dataset.subscriber ? Number(button.dataset.subscriber) : null;
-    socket.send(JSON.stringify(words));
-  }
-
-  let silence = 0;
-  function announce(words, bad) {
-    trouble.textContent = words;
-    trouble.classList.toggle("bad", bad);
-    trouble.classList.toggle("good", !bad);
-    trouble.hidden = false;
-    clearTimeout(silence);
-    silence = setTimeout(() => { trouble.hidden = true; }, 6000);
-  }
-
-  async function post(button) {
-    button.disabled = true;
-    try {
-      const answer = await fetch(button.dataset.post, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
-        body: "{}",
-      });
-      if (answer.status === 401) location.assign("/sign-in?next=/agent");
-      else if (!answer.ok) announce((await answer.json().catch(() => ({}))).detail || desk.dataset.failed, true);
-      else if (button.dataset.callback) announce(desk.dataset.calling, false);
-    } catch {
-      announce(desk.dataset.failed, true);
-    } finally {
-      button.disabled = false;
-    }
-  }
-
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (!button || button.disabled) return;
-    if (button.dataset.order) order(button);
-    else if (button.dataset.post) post(button);
-  });
-
-  // --- the keyboard ---
-
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select, textarea")) return;
-    const menu = document.querySelector("details.menu");
-    if (event.key === "Escape" && menu.open) {
-      menu.open = false;
-      menu.querySelector("summary").focus();
-      return;
-    }
-    // By the key's place, so that it works whatever layout the keyboard has.
-    const key = event.code.replace(/^(Key|Digit|Numpad)/, "");
-    let wanted = null;
-    if (/^[0-9]$/.test(key)) wanted = document.querySelector(`.card [aria-keyshortcuts="${key}"]`);
-    else if (key === "P" && !event.repeat) wanted = document.getElementById("toggle");
-    else if (key === "R") wanted = document.getElementById("read");
-    else if (event.key === "Escape") wanted = document.getElementById("close");
-    else if (key === "B") {
-      event.preventDefault();
-      regions.get("callbacks").querySelector("a, button")?.focus();
-      return;
-    }
-    if (wanted && !wanted.disabled) {
-      event.preventDefault();
-      wanted.click();
-    }
-  });
-  document.addEventListener("click", (event) => {
-    const menu = document.querySelector("details.menu[open]");
-    if (menu && !menu.contains(event.target)) menu.open = false;
-  });
-
   setInterval(tick, 1000);
-  connect();
+  return {
+    desk,
+    regions,
+    drawn,
+    keepers,
+    connect,
+    /** Whether the socket took it. */
+    send(order) {
+      if (socket?.readyState !== WebSocket.OPEN) return false;
+      socket.send(JSON.stringify(order));
+      return true;
+    },
+    card: () => document.querySelector(".card[data-call]"),
+  };
 })();
+document.addEventListener("DOMContentLoaded", () => window.agentPage.connect());
