@@ -18,7 +18,8 @@ from callcenter.errors import Unavailable
 
 LONGEST_LINE: Final = 65_536
 """Bytes without a line break beyond this are no row, whatever they are."""
-_LOOK_BACK: Final = 256
+LOOK_BACK: Final = 256
+"""How many bytes before a place are remembered, to know its file again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class _File:
             return file.read(length)
 
     def fingerprint(self, position: int) -> bytes:
-        start = max(0, position - _LOOK_BACK)
+        start = max(0, position - LOOK_BACK)
         return _digest(self.read(start, position - start))
 
     def holds(self, place: Position) -> bool:
@@ -145,7 +146,7 @@ class Journal:
         *,
         gap: str = "",
     ) -> Chunk:
-        back = min(start, _LOOK_BACK)
+        back = min(start, LOOK_BACK)
         data = file.read(start - back, back + limit)
         before, data = data[:back], data[back:]
         closed = bool(newer) and len(data) < limit
@@ -155,7 +156,7 @@ class Journal:
         last = lines[-1]
         read = min(last.position - start + len(last.raw) + 1, len(data))
         after = Position(
-            str(file.path), file.inode, start + read, _digest((before + data[:read])[-_LOOK_BACK:]), file.modified_at
+            str(file.path), file.inode, start + read, _digest((before + data[:read])[-LOOK_BACK:]), file.modified_at
         )
         behind = max(0, file.size - after.position) + sum(each.size for each in newer)
         return Chunk(str(file.path), lines, after, behind, gap=gap)

@@ -34,15 +34,19 @@ class Database:
         )
 
     @asynccontextmanager
-    async def scoped(self, scope: Scope) -> AsyncIterator[AsyncConnection]:
+    async def scoped(self, scope: Scope, *, snapshot: bool = False) -> AsyncIterator[AsyncConnection]:
         """One transaction that sees the scope's providers only; commits at the end, rolls back on any exception.
 
+        With ``snapshot`` all its statements see one moment (REPEATABLE READ).
         Raises ``Unavailable("database", ...)`` when PostgreSQL does not answer or goes away before the commit.
         """
         try:
-            async with self.engine.begin() as connection:
-                await connection.execute(_SET_SCOPE, {"scope": scope.setting})
-                yield connection
+            async with self.engine.connect() as connection:
+                if snapshot:
+                    await connection.execution_options(isolation_level="REPEATABLE READ")
+                async with connection.begin():
+                    await connection.execute(_SET_SCOPE, {"scope": scope.setting})
+                    yield connection
         except (OperationalError, InterfaceError) as exc:
             raise Unavailable("database", _why(exc)) from exc
         except NoFreeConnection as exc:

@@ -99,6 +99,10 @@ class House:
         async with self.database.scoped(Scope.all()) as connection:
             return [tuple(row) for row in await connection.execute(text(query), values)]
 
+    async def rows_in(self, statement: str, **values: Any) -> None:
+        async with self.database.scoped(Scope.all()) as connection:
+            await connection.execute(text(statement), values)
+
     async def outcomes(self) -> list[tuple[str, str | None]]:
         return await self.rows("SELECT number, outcome FROM call ORDER BY arrived_at, id")
 
