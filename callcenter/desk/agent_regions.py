@@ -14,6 +14,7 @@ from callcenter.desk.pages import PAGES, PORTS, visible_providers
 from callcenter.desk.screen import Region, Screen
 from callcenter.desk.screens import Screens
 from callcenter.desk.sessions import Visitor
+from callcenter.routing.book import Book
 from callcenter.routing.reasons import call_reasons, pause_reasons
 from callcenter.store import Scope
 from callcenter.words import Language
@@ -54,7 +55,7 @@ class AgentRegions:
             case Region.MESSAGES:
                 values["messages"] = rail.messages(screen)
             case Region.PHONE:
-                values |= self._phone(screen)
+                values |= self._phone(screen, ports.book())
             case Region.CARD | Region.PAST | Region.NOTE:
                 values |= self._card(request, screen)
         return request.app[PAGES].fragment(visitor.language, f"agent/{region}.html", **values)
@@ -71,12 +72,14 @@ class AgentRegions:
             drawn = self._lists[visitor.language, screen.scope] = (owed, html)
         return drawn[1]
 
-    def _phone(self, screen: Screen) -> dict[str, Any]:
+    def _phone(self, screen: Screen, book: Book) -> dict[str, Any]:
         """A call that is on the line can be held, handed on and hung up, whoever is at the other end."""
-        shown, state = self._screens.shown(screen.extension), self._screens.rail.status(screen).state
+        shown, status = self._screens.shown(screen.extension), self._screens.rail.status(screen)
+        state, asked = status.state, book.agent(status.asked)
         talks = shown is not None and shown[1].stage in {Stage.TALKING, Stage.CALLING}
         return {
             "on_the_line": talks or state in IN_A_CALL,
+            "asked": status.asked if asked is None else asked.name,
             "held": state == "on_hold" or (shown is not None and talks and shown[1].held),
         }
 

@@ -55,11 +55,13 @@ class Status:
     overdue: int = 0
     until: datetime | None = None
     """The end of the wrap-up, or the limit of the pause."""
+    asked: str = ""
+    """Extension of the colleague who is asked while the caller waits."""
 
     @property
-    def own(self) -> tuple[str, str, datetime | None, datetime | None]:
+    def own(self) -> tuple[object, ...]:
         """What is the agent's own in it, and shown without delay."""
-        return self.state, self.reason, self.since, self.until
+        return self.state, self.reason, self.since, self.until, self.asked
 
 
 def status_of(agent: AgentNow | None, queues: Iterable[QueueNow], owed: Sequence[CallbackRow], now: datetime) -> Status:
@@ -74,6 +76,7 @@ def status_of(agent: AgentNow | None, queues: Iterable[QueueNow], owed: Sequence
         callbacks=len(owed),
         overdue=sum(row.callable and row.due_at < now for row in owed),
         until=None if agent is None else agent.until,
+        asked="" if agent is None else agent.asked,
     )
 
 

@@ -29,6 +29,8 @@ class AgentNow:
     call: UniqueId | None = None
     until: datetime | None = None
     """The end of the wrap-up, or the limit of the pause."""
+    asked: str = ""
+    """Extension of the colleague they ask while the caller waits."""
 
 
 @dataclass(frozen=True, slots=True)

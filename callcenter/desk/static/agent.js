@@ -36,6 +36,8 @@ window.agentPage = (() => {
     const before = place.querySelector("[data-call]")?.dataset.call;
     place.replaceChildren(fresh.content);
     const after = place.querySelector("[data-call]")?.dataset.call;
+    // The list is drawn once for all who read it: what is among one's own already is not said twice.
+    if (name === "callbacks") for (const row of place.querySelectorAll(`[data-taken="${desk.dataset.extension}"]`)) row.hidden = true;
     if (name === "card") place.classList.toggle("arriving", Boolean(after) && after !== before);
     place.scrollTop = scrolled;
     if (focused) (document.getElementById(focused) || place.querySelector("button, summary, a"))?.focus({ preventScroll: true });
