@@ -25,6 +25,7 @@ class CallOutcome(StrEnum):
     REFUSED = "refused"
     CLOSED = "closed"
     UNKNOWN_DID = "unknown_did"
+    ASKED_CALLBACK = "asked_callback"
     CUT_SHORT = "cut_short"
     LOST = "lost"
     FAILED = "failed"
@@ -47,6 +48,7 @@ _ENDS: Final = {
     "closed": CallOutcome.CLOSED,
     "lines_full": CallOutcome.LINES_FULL,
     "unknown_did": CallOutcome.UNKNOWN_DID,
+    "asked": CallOutcome.ASKED_CALLBACK,
 }
 
 

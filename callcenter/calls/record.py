@@ -11,7 +11,7 @@ from callcenter.calls.outcome import CallOutcome, HangupBy
 from callcenter.words import UniqueId
 
 Direction = Literal["in", "out"]
-SegmentKind = Literal["greeting", "question", "waiting", "ringing", "talking"]
+SegmentKind = Literal["greeting", "question", "waiting", "ringing", "talking", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,10 @@ class CallRecord:
     """False when the row of its beginning was lost."""
     last_at: datetime
     """The last row of the caller's own leg."""
+    queue: str = ""
+    """The last queue it joined."""
+    held_s: float = 0.0
+    """Seconds on hold by our button."""
 
     @property
     def missed_at(self) -> datetime:

@@ -60,6 +60,8 @@ class Row(NamedTuple):
     app: str
     text: str
     """The line as it was read."""
+    app_data: str = ""
+    """What ``Queue`` was called with; of no other application."""
 
 
 class Line(NamedTuple):
@@ -120,7 +122,7 @@ def _row(raw: bytes) -> Row | str:
     columns = text.split("|")
     if len(columns) != COLUMNS:
         return f"{len(columns)} columns instead of {COLUMNS}"
-    event, at, number, name, exten, channel, linkedid, uniqueid, extra, app, _appdata, _peer = columns
+    event, at, number, name, exten, channel, linkedid, uniqueid, extra, app, app_data, _peer = columns
     if not _EVENT.fullmatch(event):
         return "no name of an event"
     if not _TIME.fullmatch(at):
@@ -138,6 +140,7 @@ def _row(raw: bytes) -> Row | str:
         uniqueid=UniqueId(uniqueid),
         extra=_extra(extra) if event in _WITH_EXTRA and extra else _NOTHING,
         app=app,
+        app_data=plain(app_data) if app == "Queue" else "",
         text=text,
     )
 

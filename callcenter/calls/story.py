@@ -226,6 +226,7 @@ class _Scene:
             case "CC_STAGE":
                 tale.enters(value, row.at)
             case "APP_START" if row.app == "Queue":
+                tale.queue = row.app_data.partition(",")[0][:40] or tale.queue
                 tale.enters("queue", row.at)
             case "CC_QUEUE":
                 tale.leaves_queue(value, row.at)

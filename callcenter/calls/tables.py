@@ -136,7 +136,7 @@ def _call_values(row: CallRow) -> dict[str, Any]:
         "outcome": call.outcome, "waited_s": call.waited_s, "talked_s": call.talked_s, "agents": call.agents,
         "rang": call.rang, "transfers": call.transfers, "hangup_by": call.hangup_by, "hangup_cause": call.hangup_cause,
         "recording": call.recording, "callback_id": call.callback_id, "source": row.source, "settled": call.settled,
-        "whole": call.whole,
+        "whole": call.whole, "queue": call.queue, "held_s": call.held_s,
     }  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def _segment_values(row: CallRow, owners: dict[UniqueId, int | None]) -> Iterabl
 _COLUMNS: Final = (
     "id", "provider_id", "direction", "did", "dialled", "number", "callable", "caller_name", "arrived_at",
     "answered_at", "queued_at", "connected_at", "ended_at", "outcome", "waited_s", "talked_s", "agents", "rang",
-    "transfers", "hangup_by", "hangup_cause", "recording", "callback_id", "source", "settled",
+    "transfers", "hangup_by", "hangup_cause", "recording", "callback_id", "source", "settled", "queue", "held_s",
 )  # fmt: skip
 _KEPT: Final = {
     "provider_id": "coalesce(known.provider_id, excluded.provider_id)",
@@ -203,7 +203,7 @@ _CALLS = text(
         caller_name text, arrived_at timestamptz, answered_at timestamptz, queued_at timestamptz,
         connected_at timestamptz, ended_at timestamptz, outcome text, waited_s real, talked_s real, agents text[],
         rang text[], transfers integer, hangup_by text, hangup_cause integer, recording text, callback_id bigint,
-        source text, settled boolean, whole boolean)
+        source text, settled boolean, whole boolean, queue text, held_s real)
     LEFT JOIN provider ON provider.id = call.provider_id
     WHERE call.whole OR NOT EXISTS (SELECT FROM call told WHERE told.id = call.id AND told.settled)
     ON CONFLICT (id) DO UPDATE SET {_CHANGES}

@@ -12,6 +12,8 @@ from callcenter.words import LinkedId, UniqueId
 
 RING_JUST_OVER_S: Final = 0.5
 """Asterisk stops the agents' phones some milliseconds before it hangs up the caller who left."""
+HOLD: Final = "hold"
+"""``CC_STAGE`` while the agent has put the caller on hold; it ends with the next talk, queue or end."""
 _STAGES: Final[dict[str, tuple[Stage, SegmentKind]]] = {
     "greeting": ("greeting", "greeting"),
     "question": ("question", "question"),
@@ -54,6 +56,8 @@ class Tale:
     callback_id: int | None = None
     stage: Stage = ""
     end: str = ""
+    queue: str = ""
+    """The last one joined."""
     queue_said: str = ""
     queued_at: float | None = None
     connected_at: float | None = None
@@ -77,9 +81,13 @@ class Tale:
 
     def enters(self, stage: str, at: float) -> None:
         """The dialplan says where the caller is now."""
+        if stage == HOLD:
+            self._begin(HOLD, None, at)
+            return
         known = _STAGES.get(stage)
         if known is None:
             return
+        self._finish(HOLD, None, at)
         self.stage, kind = known
         if kind == "waiting":
             self.queue_said = ""
@@ -109,6 +117,8 @@ class Tale:
             return
         for agent in sorted(self._with - people):
             self._finish("talking", agent, at)
+        if people:
+            self._finish(HOLD, None, at)
         if people and not self._with:
             self._talk_since = at
             self.connected_at = self.connected_at if self.connected_at is not None else at
@@ -191,6 +201,8 @@ class Tale:
             settled=settled,
             whole=leg.whole,
             last_at=moment(last_at),
+            queue=self.queue,
+            held_s=round(sum(done - began for kind, _, began, done in self.segments if kind == HOLD and done), 3),
         )
 
     def _outcome(self, min_talk: MinTalk, talked_s: float) -> CallOutcome:

@@ -52,7 +52,7 @@ def _line(words: list[str], number: str, linked: dict[str, str]) -> str:
     channel, uniqueid = _CHANNELS[who]
     own = {"caller", "second", "boot"}
     linkedid = id_of(linked.get(who, who if who in own else "caller"))
-    exten, app, extra = "s", "", ""
+    exten, app, app_data, extra = "s", "", "", ""
     match event:
         case "CHAN_START":
             exten = value or ("380441110001" if who in {"caller", "second"} else "s")
@@ -63,12 +63,12 @@ def _line(words: list[str], number: str, linked: dict[str, str]) -> str:
         case "BRIDGE_ENTER" | "BRIDGE_EXIT":
             extra = json.dumps({"bridge_id": f"bridge-{value}", "bridge_technology": "simple_bridge"})
         case "APP_START":
-            app = value
+            app, _, app_data = value.partition(" ")
         case _ if value:
             extra = json.dumps({"extra": value})
     at = f"{BEGIN + float(seconds):.6f}"
     caller = (number, "Olena", exten, quote(channel, safe=""), linkedid, uniqueid)
-    return "|".join((event, at, *caller, quote(extra, safe=""), app, "", ""))
+    return "|".join((event, at, *caller, quote(extra, safe=""), app, quote(app_data, safe=""), ""))
 
 
 def nth_call(number_of_call: int, at: float, table: str, *, number: str, agents_own: bool = False) -> bytes:

@@ -155,6 +155,10 @@ def test_the_outcome_is_known_when_the_caller_is_gone_though_an_agents_leg_lives
         ("0.1 APP_START caller Queue\n0.2 CC_QUEUE caller LEAVEUNAVAIL\n1.0 HANGUP caller x", CallOutcome.QUEUE_EMPTY),
         ("0.1 CC_END caller closed\n1.0 HANGUP caller caller", CallOutcome.CLOSED),
         ("0.1 CC_END caller lines_full\n1.0 HANGUP caller dialplan 17", CallOutcome.LINES_FULL),
+        (
+            "0.1 APP_START caller Queue\n0.5 CC_END caller asked\n1.0 HANGUP caller caller",
+            CallOutcome.ASKED_CALLBACK,
+        ),
         ("0.1 CC_END caller unknown_did\n1.0 HANGUP caller dialplan 1", CallOutcome.UNKNOWN_DID),
         ("0.1 HANGUP caller - 42", CallOutcome.REFUSED),
         ("0.1 ANSWER caller\n1.0 HANGUP caller - 42", CallOutcome.FAILED),
@@ -164,6 +168,43 @@ def test_the_outcome_is_known_when_the_caller_is_gone_though_an_agents_leg_lives
 )
 def test_a_missed_call_says_where_it_was_missed(rows: str, outcome: CallOutcome) -> None:
     assert told(f"0.0 CHAN_START caller\n{rows}\n1.0 CHAN_END caller").outcome is outcome
+
+
+def test_a_call_names_the_last_queue_it_joined() -> None:
+    two = "0.1 APP_START caller Queue sky,t,,,300\n5.0 APP_START caller Queue sky-second,t,,,300\n"
+    call = told(f"0.0 CHAN_START caller\n{two}9.0 HANGUP caller caller\n9.0 CHAN_END caller")
+    assert (call.queue, call.queued_at) == ("sky-second", told(f"0.0 CHAN_START caller\n{two}").queued_at)
+    [answered] = fold_journal(rows_of(tape("agent_hangs_up")))
+    assert answered.queue == "skynet"
+
+
+HELD = """
+    6.5 CC_STAGE     caller hold
+    6.5 BRIDGE_EXIT  caller A
+    6.5 BRIDGE_EXIT  anna A
+"""
+
+
+def test_what_a_caller_spends_on_hold_is_no_talk_and_the_call_stays_answered() -> None:
+    back = "8.0 BRIDGE_ENTER caller B\n8.0 BRIDGE_ENTER anna B\n" + HANGS_UP.replace(" A", " B")
+    call = told(ANSWERED + HELD + back)
+    assert (call.outcome, call.held_s, round(call.talked_s, 1)) == (CallOutcome.ANSWERED, 1.5, 2.5)
+    assert [(each.kind, each.agent) for each in call.segments][-3:] == [
+        ("talking", "101"), ("hold", None), ("talking", "101"),
+    ]  # fmt: skip
+    assert all(each.ended_at is not None for each in call.segments)
+
+
+def test_who_hangs_up_on_hold_had_been_answered() -> None:
+    call = told(ANSWERED + HELD + "9.2 HANGUP caller caller\n9.2 CHAN_END caller\n9.3 HANGUP anna x\n9.3 CHAN_END anna")
+    assert (call.outcome, call.held_s) == (CallOutcome.ANSWERED, 2.7)
+
+
+def test_who_is_put_back_into_the_queue_from_hold_waits_again() -> None:
+    again = "8.0 APP_START caller Queue sky\n9.2 HANGUP caller caller\n9.2 CHAN_END caller"
+    call = told(ANSWERED + HELD + "7.9 HANGUP anna anna\n7.9 CHAN_END anna\n" + again)
+    assert (call.outcome, call.held_s) == (CallOutcome.ANSWERED, 1.5)
+    assert [each.kind for each in call.segments][-2:] == ["hold", "waiting"]
 
 
 def test_an_agents_own_leg_is_needed_two_callers_in_one_bridge_are_nobodys_conversation() -> None:
