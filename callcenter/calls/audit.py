@@ -7,7 +7,7 @@ told apart: calls that only a witness saw, ends that the journal never had, a pr
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -193,7 +193,7 @@ def hold_against(
     for callback in sorted({books.misses[call].callback for call in (*told, *mine) if call in books.misses}):
         if callback in books.callbacks:
             audit.callback(books.callbacks[callback])
-    audit.doubles()
+    audit.doubles({row.provider for row in kept})
     return audit.line()
 
 
@@ -314,11 +314,11 @@ class _Audit:
             return f"{owed.reason} by a call of the other direction"
         return f"{owed.reason}, and the agent heard: {owed.said}" if owed.said else ""
 
-    def doubles(self) -> None:
+    def doubles(self, providers: Collection[int | None]) -> None:
         """At any moment a number has one callback at most, whatever people have closed beside it."""
         of_number: dict[tuple[int, str], list[Owed]] = defaultdict(list)
         for owed in self._books.callbacks.values():
-            if not owed.closed_by and owed.reason != CORRECTED:
+            if owed.provider in providers and not owed.closed_by and owed.reason != CORRECTED:
                 of_number[owed.provider, owed.number].append(owed)
         for several in of_number.values():
             for one, following in pairwise(sorted(several, key=lambda owed: (owed.opened_at, owed.id))):
