@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Generic, TypeVar
 
 from aiohttp import WSMsgType, web
 
@@ -38,6 +39,44 @@ Obey = Callable[[str], bool]
 def nothing_is_said(_: str) -> bool:
     """A page that only shows."""
     return False
+
+
+R = TypeVar("R", bound=str)
+
+
+class Slots(Generic[R]):
+    """What one open page has not been shown yet: one slot for each region.
+
+    A browser that does not read costs one small set here, and nobody waits for it: what it missed is not kept but drawn
+    anew, as it is by then, when it reads again.
+    """
+
+    def __init__(self, everything: Iterable[R]) -> None:
+        self._unseen: set[R] = set(everything)
+        self._stirred = asyncio.Event()
+        self._stirred.set()
+        self._closed = False
+
+    def note(self, *regions: R) -> None:
+        """These regions are to be drawn again; noting one twice is noting it once."""
+        self._unseen.update(regions)
+        self._stirred.set()
+
+    def close(self) -> None:
+        """The service stops: the page is told to come back."""
+        self._closed = True
+        self._stirred.set()
+
+    def take(self) -> frozenset[R]:
+        """What is to be drawn, which then counts as seen."""
+        unseen, self._unseen = frozenset(self._unseen), set()
+        self._stirred.clear()
+        return unseen
+
+    async def changes(self) -> frozenset[R] | None:
+        """Waits for something to draw; ``None`` when there will be nothing any more."""
+        await self._stirred.wait()
+        return None if self._closed else self.take()
 
 
 class OpenPage:
