@@ -3,40 +3,10 @@
 
 (() => {
   const page = window.agentPage;
-  const { desk } = page;
-  const csrf = document.querySelector('meta[name="csrf"]').content;
-  const trouble = document.getElementById("trouble");
+  const { desk, announce, give } = page;
   const sheets = { call: document.getElementById("sheet-call"), dial: document.getElementById("sheet-dial") };
   const dialForm = document.getElementById("dial-form");
   const notify = document.getElementById("notify");
-
-  let silence = 0;
-  function announce(words, bad) {
-    trouble.textContent = words;
-    trouble.classList.toggle("bad", bad);
-    trouble.classList.toggle("good", !bad);
-    trouble.hidden = false;
-    clearTimeout(silence);
-    silence = setTimeout(() => { trouble.hidden = true; }, 6000);
-  }
-
-  /** Gives an order; true when it was taken. What is wrong is said on the page. */
-  async function give(path, body) {
-    try {
-      const answer = await fetch(path, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
-        body: JSON.stringify(body || {}),
-      });
-      if (answer.ok) return true;
-      if (answer.status === 401) location.assign("/sign-in?next=/agent");
-      else announce((await answer.json().catch(() => ({}))).detail || desk.dataset.failed, true);
-    } catch {
-      announce(desk.dataset.failed, true);
-    }
-    return false;
-  }
-  Object.assign(page, { announce, give, csrf });
 
   async function post(button) {
     if (button.getAttribute("aria-busy")) return;
