@@ -280,8 +280,9 @@ async def one_page(request: web.Request) -> web.StreamResponse:
 
 
 def may_say(visitor: Visitor, attempt: Attempt) -> bool:
-    """What was heard in a call back, its own agent says, or who leads."""
-    return visitor.leads or attempt.agent == visitor.extension
+    """What was heard in a call back that somebody took, its own agent says, or who leads."""
+    taken = attempt.said or attempt.result not in {"no_answer", "busy", "failed"}
+    return bool(taken) and (visitor.leads or attempt.agent == visitor.extension)
 
 
 def story(found: Whole, names: dict[str, str]) -> list[Step]:
