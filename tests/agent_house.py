@@ -22,7 +22,7 @@ from callcenter.desk.server import make_app, served
 from callcenter.diag.line import LineReading
 from callcenter.diag.olts import Olt
 from callcenter.diag.reading import DownReason, OnuReading, OnuState
-from callcenter.routing.book import load_book
+from callcenter.routing.book import Book, load_book
 from callcenter.store import Database, Scope
 from callcenter.store.notices import Notices, Topic
 from callcenter.words import Dbm, Known, LinkedId, Missing, UniqueId
@@ -72,6 +72,8 @@ class AgentHouse:
     orders: Orders
     ports: DeskPorts
     picture: dict[str, AgentNow]
+    books: list[Book]
+    """The last one is the present one."""
     calls: int = 0
 
     @property
@@ -96,6 +98,10 @@ class AgentHouse:
     def is_(self, state: str, agent: str = "101") -> None:
         """What the board says of an agent."""
         self.picture[agent] = AgentNow(agent, state, real_now())
+
+    async def read_book(self) -> None:
+        """What was changed in the tables is in the book now."""
+        self.books.append(await load_book(self.db))
 
     async def subscriber(
         self, account: str, name: str = "Шевченко Марія Іванівна", *, phone: str = "+380671234567",
@@ -127,21 +133,21 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
         for login, name, role, agent, providers in USERS:
             values = {"login": login, "hash": HASH, "name": name, "role": role, "agent": agent, "providers": providers}
             await conn.execute(_USER, values)
-    book = await load_book(database)
+    books = [await load_book(database)]
     olts, orders, began = Olts(), Orders(), real_now()
     olts.gate.set()
     picture = {agent: AgentNow(agent, "ready", began - timedelta(minutes=3)) for agent in ("101", "102")}
 
     def live() -> Snapshot:
-        waiting = tuple(QueueNow(queue.name, 2, began - timedelta(seconds=31)) for queue in book.queues_of("101"))
+        waiting = tuple(QueueNow(queue.name, 2, began - timedelta(seconds=31)) for queue in books[-1].queues_of("101"))
         return Snapshot(True, began, tuple(picture.values()), waiting)
 
-    screens = Screens(lookups_of(database, olts, real_now), lambda: book, live, real_now)
+    screens = Screens(lookups_of(database, olts, real_now), lambda: books[-1], live, real_now)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     ports = DeskPorts(
         db=database,
-        book=lambda: book,
+        book=lambda: books[-1],
         clock=real_now,
         web=WebSettings(port=port, public_url=f"http://127.0.0.1:{port}"),
         recordings_dir=Path("/nonexistent"),
@@ -160,7 +166,7 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
 
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(work) for work in (screens.run(), Notices(database, heard).run())]
-        yield AgentHouse(database, olts, screens, orders, ports, picture)
+        yield AgentHouse(database, olts, screens, orders, ports, picture, books)
         for task in running:
             task.cancel()
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AfterValidator, Field
 
+from callcenter.calls.notes import of_calls
 from callcenter.calls.outcome import CallOutcome
 from callcenter.calls.record import Direction, SegmentKind
 from callcenter.desk.api import (
@@ -30,8 +31,10 @@ from callcenter.desk.call_rows import CallFilter, CallRow, list_calls, one_call
 from callcenter.desk.pages import PAGES, PORTS, visible_providers, visitor_of, zone_of
 from callcenter.desk.recordings import audio_path
 from callcenter.recordings.store import recording_of
+from callcenter.routing.book import Provider
 from callcenter.routing.numbers import caller_number
-from callcenter.words import ProviderId, UniqueId
+from callcenter.routing.reasons import call_reasons
+from callcenter.words import Language, ProviderId, UniqueId
 
 CURSOR = Cursor(str)
 
@@ -196,6 +199,7 @@ async def call_page(request: web.Request) -> web.StreamResponse:
     async with ports.db.scoped(visitor.scope) as conn:
         found = await one_call(conn, request.match_info["call"])
         recording = await recording_of(conn, UniqueId(request.match_info["call"]))
+        notes = await of_calls(conn, [UniqueId(request.match_info["call"])])
     if found is None:
         raise not_found()
     call, segments = found
@@ -208,9 +212,17 @@ async def call_page(request: web.Request) -> web.StreamResponse:
         provider=provider,
         zone=provider.timezone if provider else zone_of(ports.book().providers),
         recording=recording,
+        notes=notes.get(call.id, ()),
+        reason_of=lambda code: _reason(provider, code, visitor.language),
         audio=audio_path,
         agents={agent.extension: agent.name for agent in ports.book().agents},
     )
+
+
+def _reason(provider: Provider | None, code: str, language: Language) -> str:
+    """A call's reason by its name; a retired one by its code."""
+    known = call_reasons(provider) if provider else ()
+    return next((reason.name(language) for reason in known if reason.code == code), code)
 
 
 API = (

@@ -60,15 +60,17 @@
 
   place.addEventListener("input", (event) => typed(event.target.name === "reason" ? 0 : SAVE_AFTER));
   place.addEventListener("focusout", () => { if (unsaved) save(); });
+  // A reason chosen by mistake is taken back by choosing it again.
+  let chosen = null;
+  place.addEventListener("pointerdown", (event) => {
+    const radio = event.target.closest(".chip")?.querySelector("input");
+    chosen = radio?.checked ? radio : null;
+  });
   place.addEventListener("click", (event) => {
-    // A reason chosen by mistake is taken back by choosing it again.
-    const radio = event.target.closest("input[name=reason]");
-    if (!radio) return;
-    if (radio.dataset.was === "1") {
-      radio.checked = false;
-      typed(0);
-    }
-    for (const each of place.querySelectorAll("input[name=reason]")) each.dataset.was = each.checked ? "1" : "";
+    if (!chosen || event.target !== chosen) return;
+    chosen.checked = false;
+    chosen = null;
+    typed(0);
   });
   place.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.ctrlKey) {
