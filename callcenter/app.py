@@ -17,7 +17,7 @@ from callcenter.ami.health import LinkHealth
 from callcenter.ami.link import LiveLink
 from callcenter.ami.session import AmiAddress
 from callcenter.ami.tape import Tape
-from callcenter.callbacks.queue import open_callback_for, pay_or_owe
+from callcenter.callbacks.queue import one_callback, open_callback_for, pay_or_owe
 from callcenter.calls.entry import LedgerEntry
 from callcenter.calls.ledger import Ledger
 from callcenter.calls.witness import Witness
@@ -27,14 +27,17 @@ from callcenter.desk.lookups import lookups_of
 from callcenter.desk.ports import DeskPorts, Measure, Part, PartState
 from callcenter.desk.screens import Screens
 from callcenter.desk.server import make_app, served
+from callcenter.desk.wallboard import wallboard_routes
+from callcenter.desk.wallboard_feed import WallboardFeed
 from callcenter.diag.line import LineReader
 from callcenter.diag.olts import olts
 from callcenter.diag.snmp import Snmp
-from callcenter.errors import CallCenterError, Misconfigured, Unavailable
+from callcenter.errors import CallCenterError, Misconfigured, RuleBroken, Unavailable
 from callcenter.floor.board import Board
 from callcenter.floor.duty import DutyBook
 from callcenter.floor.keeper import Keeper
 from callcenter.floor.orders import Orders
+from callcenter.floor.place_keeper import PlaceKeeper
 from callcenter.floor.statelog import StateLog, open_states
 from callcenter.ivr.question import QuestionPorts
 from callcenter.ivr.question import make_app as make_question
@@ -91,6 +94,11 @@ class App:
         self.orders = Orders(
             database, self.shelf.book, self.commands, self.link.view, settings.outbound, clock, self.follow_orders
         )
+        self.places = PlaceKeeper(
+            database, self.shelf.book, self.link.view, self.board.snapshot, self.ring_for_place, clock,
+            leads=lambda: self.leader.leads,
+        )  # fmt: skip
+        self.keeper.before_ready = self.places.before_ready
         self.ledger = Ledger(database, self.shelf.book, asterisk, clock, HOOKS, self.on_committed, self.shelf.refresh)
         self.witness = Witness(
             database, self.shelf.book, asterisk.queue_log, self.ledger, clock, HOOKS, self.on_committed
@@ -100,6 +108,7 @@ class App:
         self.snmp = Snmp()
         self.lines = LineReader(self.snmp, database, tasks, clock)
         self.screens = Screens(lookups_of(database, self.lines, clock), self.shelf.book, self.board.snapshot, clock)
+        self.wallboard = WallboardFeed(database, self.shelf.book, self.board.snapshot, clock)
         self._told: set[Topic] = set()
         self._told_anew = asyncio.Event()
 
@@ -109,6 +118,7 @@ class App:
         """One fact of the live link, in order."""
         self.board.on_fact(fact)
         self.screens.on_fact(fact)
+        self.wallboard.stir()
         match fact:
             case CallArrived():
                 self.witness.saw(fact.call, fact.did, fact.caller_num, fact.at)
@@ -117,20 +127,29 @@ class App:
             case _:
                 pass
         self.keeper.on_fact(fact)
+        self.places.on_fact(fact)
 
     def on_notice(self, topic: Topic) -> None:
         """Some service changed this: it is read anew."""
         self._told.add(topic)
+        self.wallboard.stale()
         self._told_anew.set()
 
     def on_duty(self) -> None:
         """An agent is on another duty than before."""
         self.keeper.stir()
         self.screens.rail.stir()
+        self.wallboard.stir()
 
     def on_committed(self, entries: Sequence[LedgerEntry]) -> None:
         """Calls have been written: what pages show of them is old."""
         self.screens.calls_committed(entries)
+        self.wallboard.stale()
+
+    def on_web_change(self) -> None:
+        """Somebody changed something on a page: what others show of it is old."""
+        self.screens.callbacks_changed()
+        self.wallboard.stale()
 
     # --- what Asterisk's question is answered from
 
@@ -163,8 +182,19 @@ class App:
                 self._told_anew.set()
             if Topic.CALLBACKS in told:
                 self.screens.callbacks_changed()
+                self.places.stir()
             if Topic.MESSAGES in told:
                 self.screens.messages_changed()
+
+    async def ring_for_place(self, callback: int, extension: str, queue: str) -> None:
+        """A caller who kept their place is called back as any callback is, only that nobody had to choose it."""
+        async with self.db.scoped(Scope.all()) as connection:
+            found = await one_callback(connection, callback)
+        if found is None:
+            raise RuleBroken(f"callback {callback} is gone")
+        await self.orders.call_back(callback, extension)
+        self.keeper.calls_out(extension, f"callback-{callback}", queue)
+        self.screens.calling_back(callback, found.provider, found.number, extension)
 
     async def follow_book(self) -> None:
         """Who serves which queue has changed."""
@@ -248,7 +278,7 @@ class App:
             live=self.board.snapshot,
             parts=self.parts,
             measures=self.measures,
-            changed=self.screens.callbacks_changed,
+            changed=self.on_web_change,
             calling=self.screens.calling_back,
             dialling=self.screens.dialling,
             noted=self.screens.noted,
@@ -268,6 +298,7 @@ class App:
         for work in (
             self.shelf.run(),
             self.screens.run(),
+            self.wallboard.run(),
             self.ledger.run(),
             self.witness.run(),
             self.intake.run(),
@@ -277,6 +308,7 @@ class App:
             self.notices.run(),
             self.keeper.run(),
             self.states.run(),
+            self.places.run(),
             self.hear(),
             self.learn_lines(),
         ):
@@ -291,16 +323,18 @@ class App:
             country=self.settings.country,
         )
         web, ivr = self.settings.web, self.settings.ivr
+        pages = (*live_routes(self.screens), *wallboard_routes(self.wallboard))
         try:
             async with (
                 served(question, ivr.host, ivr.port),
-                served(make_app(self.desk_ports(), live_routes(self.screens)), web.host, web.port) as port,
+                served(make_app(self.desk_ports(), pages), web.host, web.port) as port,
             ):
                 log.info("serving on http://%s:%d", web.host, port)
                 try:
                     yield
                 finally:
                     self.screens.close_pages()
+                    self.wallboard.close_pages()
         finally:
             await self.intake.close()
             self.snmp.close()

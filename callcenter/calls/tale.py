@@ -202,7 +202,7 @@ class Tale:
             whole=leg.whole,
             last_at=moment(last_at),
             queue=self.queue,
-            held_s=round(sum(done - began for kind, _, began, done in self.segments if kind == HOLD and done), 3),
+            held_s=round(sum(done - began for kind, _, began, done in self.segments if kind == HOLD and done) + 0.0, 3),
         )
 
     def _outcome(self, min_talk: MinTalk, talked_s: float) -> CallOutcome:

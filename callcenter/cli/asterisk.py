@@ -15,9 +15,9 @@ from callcenter.ami.session import NOT_STARTED, AmiAddress
 from callcenter.cli.place import Place, clock
 from callcenter.config import Settings
 from callcenter.errors import CallCenterError
-from callcenter.ivr.prompts import make_music, make_prompts
+from callcenter.ivr.prompts import make_music, make_prompts, make_waiting
 from callcenter.pbx.install import Installed, Reload, check_rendered, go_back, install
-from callcenter.pbx.render import music_folder, prompts_folder, render
+from callcenter.pbx.render import music_folder, prompts_folder, render, waiting_queues
 from callcenter.pbx.version import PbxVersion
 from callcenter.routing.book import Book, load_book
 from callcenter.store import Database
@@ -47,7 +47,7 @@ def render_all(place: Place, check: bool, put_in_place: bool, folder: Path | Non
         return await load_book(database, settings.country)
 
     book = place.inside(work)
-    files = render(book, settings, PbxVersion.parse(settings.asterisk.version))
+    files = render(book, settings, PbxVersion.parse(settings.asterisk.version), today=clock().date())
     check_rendered(files)
     if folder is not None:
         _write(folder, files)
@@ -72,6 +72,7 @@ def _put_in_place(settings: Settings, book: Book, files: dict[str, str]) -> None
     sounds, studio = prompts_folder(settings), settings.data_dir / "prompts"
     made = make_prompts(book.providers, sounds, studio if studio.is_dir() else None)
     make_music(music_folder(settings), studio if studio.is_dir() else None)
+    make_waiting(waiting_queues(book, sounds), music_folder(settings))
     done, untold = asyncio.run(_install(settings, files))
     click.echo(f"configuration {done.generation}: {len(done.changed)} of {len(files)} files changed")
     click.echo(f"prompts: {len(made)}, of which {sum(each.fresh for each in made)} made now")

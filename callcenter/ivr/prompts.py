@@ -31,6 +31,8 @@ class Prompt(StrEnum):
     RECORDED = "recorded"
     CLOSED = "closed"
     NOBODY = "nobody"
+    KEEP_PLACE = "keep-place"
+    PLACE_KEPT = "place-kept"
 
 
 SENTENCES: Mapping[tuple[Prompt, Language], str] = {
@@ -51,6 +53,14 @@ SENTENCES: Mapping[tuple[Prompt, Language], str] = {
     (Prompt.NOBODY, "en"): (
         "Unfortunately all our agents are busy. Your call is noted, and we will call you back. Thank you."
     ),
+    (Prompt.KEEP_PLACE, "uk"): (
+        "Щоб не чекати на лінії, натисніть один. Ваше місце в черзі збережеться, і ми вам зателефонуємо."
+    ),
+    (Prompt.KEEP_PLACE, "en"): (
+        "If you would rather not wait on the line, press one. You keep your place, and we will call you back."
+    ),
+    (Prompt.PLACE_KEPT, "uk"): "Ваше місце в черзі збережено. Ми зателефонуємо вам, коли настане ваша черга.",
+    (Prompt.PLACE_KEPT, "en"): "Your place in the queue is kept. We will call you when it is your turn.",
 }
 
 
@@ -113,6 +123,23 @@ def make_music(folder: Path, studio: Path | None = None) -> list[Path]:
     if not wanted and not (folder / "quiet.wav").exists():
         sound.write(folder / "quiet.wav", sound.quiet_music())
     return sorted(folder.glob("*.wav"))
+
+
+def make_waiting(queues: Iterable[tuple[str, Path, int]], music: Path) -> list[Path]:
+    """Fills each queue's own folder of music on hold: so many seconds of music, then that one may keep one's place.
+
+    A queue is its name, the sound file that says so, and the seconds. It is part of the music on purpose: what a queue
+    itself announces keeps a caller from a free agent for as long as it speaks.
+    """
+    made = []
+    for name, said, every_s in queues:
+        songs = [sound.resample(*sound.read(song)) for song in sorted(music.glob("*.wav"))]
+        words, rate = sound.read(said)
+        path = music / name / "waiting.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sound.write(path, sound.one_after_another(songs, every_s, sound.resample(words, rate)))
+        made.append(path)
+    return made
 
 
 def espeak(text: str, language: Language) -> tuple[sound.Samples, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -99,6 +100,17 @@ def level(samples: Samples) -> Samples:
     voiced = samples[np.abs(samples) > peak * _SILENCE]
     rms = float(np.sqrt(np.mean(np.square(voiced))))
     return samples * min(LOUDNESS / rms, PEAK / peak)
+
+
+def one_after_another(songs: Sequence[Samples], seconds: int, words: Samples) -> Samples:
+    """So many seconds of these songs, over and over, softly ended; then the words, with a breath around them."""
+    music = np.concatenate(songs) if songs else np.zeros(RATE)
+    length = seconds * RATE
+    heard = np.resize(music, length)
+    fade = min(RATE, length)
+    heard[-fade:] = heard[-fade:] * np.linspace(1, 0, fade)
+    breath = np.zeros(RATE // 2)
+    return np.concatenate([heard, breath, words, breath])
 
 
 def write(path: Path, samples: Samples) -> None:

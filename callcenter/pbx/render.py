@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,7 +16,7 @@ from callcenter.pbx.modules import modules
 from callcenter.pbx.safe import FILTERS, Unsafe, only_safe
 from callcenter.pbx.version import PbxVersion
 from callcenter.routing.book import Book, Provider, Queue, Trunk
-from callcenter.routing.hours import DAYS, WeekHours
+from callcenter.routing.hours import DAYS, Holiday, Span, WeekHours
 from callcenter.words import Did
 
 _PACKAGED = Path(__file__).parents[1] / "_asterisk_conf"
@@ -44,16 +45,20 @@ UNWANTED_EVENTS = (
 QUEUE_CODE = "*"
 """Phones dial a queue as this and its number in the database: ``*3``."""
 TRANSFER_RING_S = 25
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
-def render(book: Book, settings: Settings, version: PbxVersion, prompts: Path | None = None) -> dict[str, str]:
+def render(
+    book: Book, settings: Settings, version: PbxVersion, prompts: Path | None = None, today: date | None = None
+) -> dict[str, str]:
     """Every file's text by its name; raises ``Misconfigured`` with every mistake of the book and the settings.
 
     ``prompts`` is the folder of ``ivr.prompts``; by default ``sounds/callcenter`` below Asterisk's ``var_dir``.
+    Asterisk knows no years: of the holidays those of the year from ``today`` on are rendered, all of them without it.
     """
     folder = prompts or prompts_folder(settings)
     check(book, settings)
-    values = _values(book, settings, version, folder)
+    values = _values(book, settings, version, folder, today)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -92,6 +97,15 @@ class DialledDid:
 
 
 @dataclass(frozen=True, slots=True)
+class HolidayWay:
+    """A day of a month, and the times that somebody answers on it."""
+
+    number: int
+    month: str
+    spans: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderWay:
     """What the dialplan needs of one provider."""
 
@@ -101,6 +115,7 @@ class ProviderWay:
     max_lines: int
     always_open: bool
     open_spans: tuple[str, ...]
+    holidays: tuple[HolidayWay, ...]
     prompts: Path
     main_queue: str
     queues: tuple[Queue, ...]
@@ -132,7 +147,7 @@ class _Ask:
     limit: str
 
 
-def _values(book: Book, settings: Settings, version: PbxVersion, folder: Path) -> dict[str, object]:
+def _values(book: Book, settings: Settings, version: PbxVersion, folder: Path, today: date | None) -> dict[str, object]:
     slugs = {provider.id: provider.slug for provider in book.providers}
     return {
         "whole": settings.asterisk.own_whole,
@@ -150,7 +165,7 @@ def _values(book: Book, settings: Settings, version: PbxVersion, folder: Path) -
         "trunks": book.trunks,
         "agents": book.agents,
         "dids": dialled_dids(book),
-        "providers": [way for p in book.providers if (way := provider_way(book, p, folder)) is not None],
+        "providers": [way for p in book.providers if (way := provider_way(book, p, folder, today)) is not None],
         "queues": book.queues,
         "queue_codes": [QueueCode(q.name, slugs[q.provider], f"{QUEUE_CODE}{q.id}") for q in book.queues],
         "outbound": outbound_ways(book, settings, folder),
@@ -183,7 +198,7 @@ def _forms(book: Book, did: Did) -> Iterable[str]:
             yield form
 
 
-def provider_way(book: Book, provider: Provider, folder: Path) -> ProviderWay | None:
+def provider_way(book: Book, provider: Provider, folder: Path, today: date | None = None) -> ProviderWay | None:
     """A provider's way; ``None`` for one without a queue, whom ``check`` lets pass only without a DID."""
     queues = tuple(sorted((q for q in book.queues if q.provider == provider.id), key=lambda q: q.id))
     if not queues:
@@ -195,6 +210,7 @@ def provider_way(book: Book, provider: Provider, folder: Path) -> ProviderWay | 
         max_lines=provider.max_lines,
         always_open=not provider.hours.days,
         open_spans=open_spans(provider.hours),
+        holidays=holidays(provider.holidays, today),
         prompts=folder / provider.slug,
         main_queue=queues[0].name,
         queues=queues,
@@ -203,11 +219,31 @@ def provider_way(book: Book, provider: Provider, folder: Path) -> ProviderWay | 
 
 def open_spans(hours: WeekHours) -> tuple[str, ...]:
     """Opening hours as ``GotoIfTime`` reads them, whose last minute is inside the span: ``08:00-21:59,mon``."""
+    return tuple(f"{_clock(span)},{day}" for day in DAYS for span in hours.days.get(day, ()))
+
+
+def _clock(span: Span) -> str:
+    return f"{span.start // 60:02}:{span.start % 60:02}-{(span.end - 1) // 60:02}:{(span.end - 1) % 60:02}"
+
+
+def holidays(days: Iterable[Holiday], today: date | None = None) -> tuple[HolidayWay, ...]:
+    """The holidays of the year from today on; one that is over would else come again a year later."""
+    coming = [each for each in days if today is None or today <= each.day < today + timedelta(days=365)]
     return tuple(
-        f"{span.start // 60:02}:{span.start % 60:02}-{(span.end - 1) // 60:02}:{(span.end - 1) % 60:02},{day}"
-        for day in DAYS
-        for span in hours.days.get(day, ())
+        HolidayWay(each.day.day, MONTHS[each.day.month - 1], tuple(_clock(span) for span in each.spans))
+        for each in sorted(coming, key=lambda each: each.day)
     )
+
+
+def waiting_queues(book: Book, folder: Path) -> list[tuple[str, Path, int]]:
+    """Queues whose callers may keep their place: the name, the file that tells them, and every how many seconds."""
+    found = []
+    for queue in book.queues:
+        provider = book.provider(queue.provider)
+        if queue.keep_place and provider is not None:
+            said = folder / provider.slug / provider.language / "keep-place.wav"
+            found.append((queue.name, said, queue.keep_place_every_s))
+    return found
 
 
 def outbound_ways(book: Book, settings: Settings, folder: Path) -> tuple[OutboundWay, ...]:

@@ -39,6 +39,7 @@ _URI = re.compile(
     re.ASCII,
 )
 _URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9_./\-]*)?", re.ASCII)
+_CLOCKTIMES = re.compile(r"\d\d:\d\d-\d\d:\d\d", re.ASCII)
 _HOURS = re.compile(r"\d\d:\d\d-\d\d:\d\d,(?:mon|tue|wed|thu|fri|sat|sun)", re.ASCII)
 _TEXT_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\"'`;\\\\\\[\\]<>{}$|\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -137,6 +138,10 @@ def hours(value: str) -> Safe:
     return _matching(_HOURS, value, "hours such as 08:00-21:59,mon")
 
 
+def clocktimes(value: str) -> Safe:
+    return _matching(_CLOCKTIMES, value, "times such as 08:00-21:59")
+
+
 def token(value: SecretStr) -> Safe:
     """A secret that stands in the dialplan: letters, digits and ``_ . + -`` only, at least 8 of them."""
     text = value.get_secret_value()
@@ -164,7 +169,8 @@ def _matching(pattern: re.Pattern[str], value: Any, what: str) -> Safe:
 
 FILTERS: dict[str, Callable[[Any], Safe]] = {
     "word": word, "code": code, "path": path, "secret": secret, "label": label, "address": address, "bind": bind,
-    "host": host, "uri": uri, "codecs": codecs, "url": url, "hours": hours, "token": token,
+    "host": host, "uri": uri, "codecs": codecs, "url": url, "hours": hours, "clocktimes": clocktimes,
+    "token": token,
     "alternatives": alternatives,
 }  # fmt: skip
 

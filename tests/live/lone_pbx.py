@@ -15,9 +15,9 @@ from urllib.parse import unquote
 from callcenter.ami.commands import Commands
 from callcenter.ami.session import AmiAddress
 from callcenter.config import Settings
-from callcenter.ivr.prompts import make_music, make_prompts
+from callcenter.ivr.prompts import make_music, make_prompts, make_waiting
 from callcenter.pbx.install import Installed, install
-from callcenter.pbx.render import music_folder, prompts_folder, render
+from callcenter.pbx.render import music_folder, prompts_folder, render, waiting_queues
 from callcenter.pbx.version import PbxVersion
 from callcenter.routing.book import Book
 from callcenter.routing.hours import WeekHours
@@ -142,6 +142,7 @@ async def a_pbx(max_calls: int = 50, two_files: bool = False) -> AsyncIterator[P
             book = replace(book, providers=(first, closed), queues=quick)
             make_prompts(book.providers, prompts_folder(settings))
             make_music(music_folder(settings))
+            make_waiting(waiting_queues(book, prompts_folder(settings)), music_folder(settings))
             files = render(book, settings, PbxVersion.parse(binary.version))
             if two_files:
                 old = render(book, settings, PbxVersion.parse("20.10.0"))

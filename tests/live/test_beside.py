@@ -14,9 +14,9 @@ import pytest
 
 from callcenter.ami.commands import Commands
 from callcenter.ami.session import AmiAddress
-from callcenter.ivr.prompts import make_music, make_prompts
+from callcenter.ivr.prompts import make_music, make_prompts, make_waiting
 from callcenter.pbx.install import INCLUDES, install
-from callcenter.pbx.render import music_folder, prompts_folder, render
+from callcenter.pbx.render import music_folder, prompts_folder, render, waiting_queues
 from callcenter.pbx.version import PbxVersion
 from lab.asterisk import Asterisk, AsteriskFolders, asterisk_conf
 from lab.asterisk_root import AsteriskBinary, asterisk_binary
@@ -63,6 +63,7 @@ async def test_a_call_goes_our_way_and_the_operators_own_files_stay_theirs() -> 
             book = a_book(phones=f"127.0.0.1:{phones.port}", uplink=f"127.0.0.2:{callers.port}")
             make_prompts(book.providers, prompts_folder(settings))
             make_music(music_folder(settings))
+            make_waiting(waiting_queues(book, prompts_folder(settings)), music_folder(settings))
             done = await install(render(book, settings, version), settings.asterisk, None)
             assert len(done.operator) == len(INCLUDES)
             for name in INCLUDES:

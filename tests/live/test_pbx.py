@@ -16,6 +16,9 @@ from aiohttp import web
 
 from callcenter.ami.commands import Commands
 from callcenter.ami.session import AmiAddress
+from callcenter.calls.groups import fold_journal
+from callcenter.calls.outcome import CallOutcome
+from callcenter.calls.rows import Line, Row, read_rows
 from callcenter.ivr.question import QuestionPorts, make_app
 from callcenter.routing.hours import WeekHours
 from callcenter.words import Did, Language, ProviderId
@@ -31,7 +34,8 @@ pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
 async def pbx() -> AsyncIterator[Pbx]:
     async with a_pbx() as pbx:
         yield pbx
-        assert pbx.complaints() == []
+        complaints = pbx.complaints()
+        assert complaints == []
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
@@ -222,6 +226,55 @@ async def test_a_change_is_read_by_the_running_asterisk_while_people_talk(pbx: P
     await pbx.render(pbx.book)
     assert "night-sales has 0 calls" not in await pbx.asterisk.rx("queue show")
     assert (await (await pbx.dial("0441230003")).ended()).status == 404
+
+
+async def test_who_waits_may_keep_their_place_and_a_hidden_number_cannot(pbx: Pbx) -> None:
+    """Whoever presses 1 is told so by Asterisk, without any service; the journal says what they asked."""
+    call = await pbx.dial()
+    await call.answered()
+    await first_to_ring(pbx, "101", "102")
+    mine = (await pbx.row(lambda row: row[0] == "CHAN_START" and row[4] == DID))[7]
+    await call.press("1")
+    asked = await pbx.row(lambda row: row[7] == mine and row[0] == "CC_END")
+    assert "asked" in asked[8]
+    await call.ended(15)
+    await pbx.row(lambda row: row[7] == mine and row[0] == "CHAN_END")
+    [told] = [each for each in fold_journal(_rows(pbx)) if each.id == mine]
+    assert (told.outcome, told.queue) == (CallOutcome.ASKED_CALLBACK, "volia-support")
+    hidden = await pbx.dial(caller=CallerId(SUBSCRIBER, anonymous=True))
+    await hidden.answered()
+    await first_to_ring(pbx, "101", "102")
+    await hidden.press("1")
+    await asyncio.sleep(1)
+    assert not hidden.is_ended
+    hidden.hangup()
+    await hidden.ended()
+    newest = (await pbx.row(lambda row: row[0] == "CHAN_START" and row[4] == DID))[7]
+    await pbx.row(lambda row: row[7] == newest and row[0] == "CHAN_END")
+    [told] = [each for each in fold_journal(_rows(pbx)) if each.id == newest]
+    assert told.outcome is CallOutcome.LEFT_RINGING
+
+
+def _rows(pbx: Pbx) -> list[Row]:
+    return read_rows(Line(0, raw) for raw in pbx.settings.asterisk.journal.read_bytes().split(b"\n"))[0]
+
+
+async def test_signed_in_agents_stay_so_through_a_restart_that_nobody_watches(pbx: Pbx) -> None:
+    """Callers are served when Asterisk restarts and our service is dead: it keeps the queues' members by itself."""
+    async with pbx.commands() as commands:
+        await commands.queue_pause("PJSIP/agent-102", True, "lunch")
+    await asyncio.sleep(1.5)  # Asterisk writes its own database down once a second
+    await pbx.asterisk.kill9()
+    await pbx.asterisk.start()
+    call = await pbx.dial()
+    await call.answered()
+    ringing = await first_to_ring(pbx, "101", "102")
+    assert ringing in pbx.phone("101").calls
+    assert "lunch" in await pbx.asterisk.rx("queue show volia-support")
+    call.hangup()
+    await ringing.ended()
+    async with pbx.commands() as commands:
+        await commands.queue_pause("PJSIP/agent-102", False)
 
 
 async def test_killed_and_started_again_it_marks_the_boundary(pbx: Pbx) -> None:

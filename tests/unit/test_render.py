@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,11 +20,20 @@ from callcenter.ivr.question import PATH
 from callcenter.pbx.dialplan import APPLICATIONS, FUNCTIONS, Dialplan, read_dialplan
 from callcenter.pbx.install import check_rendered
 from callcenter.pbx.modules import JOURNAL_WRITER, MODULES
-from callcenter.pbx.render import BESIDE, TEMPLATES, UNWANTED_EVENTS, WHOLE, open_spans, render
+from callcenter.pbx.render import (
+    BESIDE,
+    TEMPLATES,
+    UNWANTED_EVENTS,
+    WHOLE,
+    HolidayWay,
+    holidays,
+    open_spans,
+    render,
+)
 from callcenter.pbx.safe import FILTERS, Unsafe, only_safe
 from callcenter.pbx.syntax import Section, check_files
 from callcenter.pbx.version import PbxVersion
-from callcenter.routing.hours import DAYS, WeekHours
+from callcenter.routing.hours import DAYS, Calendar, Holiday, WeekHours
 from callcenter.words import LANGUAGES
 from tests.pbx_house import OFFICE_HOURS, VOLIA, a_book, a_queue, an_agent, settings_for
 
@@ -112,14 +121,14 @@ def test_the_dialplan_writes_the_rows_that_the_ledger_reads() -> None:
     known = {rows.STAGE, rows.END, rows.QUEUE, rows.RECORDING, rows.OUT, rows.BOOT}
     assert {name for name, _ in found} == known
     ends = {value for name, value in found if name == rows.END}
-    assert ends == {CallOutcome.CLOSED, CallOutcome.LINES_FULL, CallOutcome.UNKNOWN_DID}
+    assert ends == {CallOutcome.CLOSED, CallOutcome.LINES_FULL, CallOutcome.UNKNOWN_DID, "asked"}
     assert {value for name, value in found if name == rows.STAGE} == {"greeting", "question", "queue"}
 
 
 def test_the_dialplan_plays_prompts_that_are_made() -> None:
     played = [step.args for step in dialplan().steps if step.app == "Playback"]
     names = {part.rpartition("/")[2] for args in played for part in args.split("&")}
-    assert names == set(Prompt)
+    assert names == set(Prompt) - {Prompt.KEEP_PLACE}  # that one is part of the music
     assert all(part.startswith("/pbx/lib/sounds/callcenter/") for args in played for part in args.split("&"))
 
 
@@ -193,6 +202,50 @@ def test_the_dialplan_is_open_exactly_when_routing_says_so() -> None:
             for s in spans
         )
         assert told == hours.is_open(at, zone), at
+
+
+def test_on_a_holiday_the_dialplan_is_open_exactly_when_routing_says_so() -> None:
+    """A whole holiday, one with other hours, and the days around them, on both days on which the clocks are turned."""
+    zone = ZoneInfo("Europe/Kyiv")
+    days = [
+        Holiday.parse("2027-01-01", "Новий рік", []),
+        Holiday.parse("2027-03-28", "the clocks go on", ["02:00-05:00"]),
+        Holiday.parse("2027-10-31", "the clocks go back", ["00:00-24:00"]),
+    ]
+    hours = WeekHours.parse(OFFICE_HOURS)
+    calendar = Calendar(hours, zone, {each.day: each for each in days})
+    provider = replace(a_book().providers[1], holidays=tuple(days))
+    book = a_book(providers=(a_book().providers[0], provider))
+    steps = dialplan(render(book, settings_for(ROOT), NEWEST)).contexts["provider-night"]["s"]
+    conditions = [step.args for step in steps if step.app == "GotoIfTime"]
+    for first in (date(2026, 12, 31), date(2027, 3, 27), date(2027, 10, 30)):
+        at = datetime.combine(first, time(), zone).astimezone(UTC)
+        for minute in range(0, 3 * 24 * 60, 7):
+            moment = at + timedelta(minutes=minute)
+            assert _goes_to(conditions, moment.astimezone(zone)) == ("open" if calendar.is_open(moment) else "closed")
+
+
+def _goes_to(conditions: list[str], at: datetime) -> str:
+    """What Asterisk's ``GotoIfTime`` does with them, one after another."""
+    months = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+    for condition in conditions:
+        times, _, place = condition.partition("?")
+        span, weekday, day, month, _zone = times.split(",")
+        clock = f"{at:%H:%M}"
+        if span != "*" and not span[:5] <= clock <= span[6:]:
+            continue
+        if weekday not in {"*", DAYS[at.weekday()]} or day not in {"*", str(at.day)}:
+            continue
+        if month in {"*", months[at.month - 1]}:
+            return place.partition(",")[0]
+    return "closed"
+
+
+def test_a_holiday_that_is_over_does_not_come_again_a_year_later() -> None:
+    day = Holiday.parse("2026-08-24", "День Незалежності", [])
+    assert holidays([day], date(2026, 8, 24)) == (HolidayWay(24, "aug", ()),)
+    assert holidays([day], date(2026, 8, 25)) == ()
+    assert holidays([day], date(2025, 8, 24)) == ()
 
 
 def test_a_provider_with_a_week_of_days_off_is_always_closed() -> None:
@@ -274,7 +327,7 @@ def test_a_template_that_prints_a_value_without_a_filter_fails() -> None:
         for printed in re.findall(r"\{\{(.*?)\}\}", template.read_text("utf-8")):
             ending = printed.strip().rpartition("|")[2]
             assert ending in FILTERS or re.fullmatch(
-                r"[a-z_.]+(_s|_port|penalty|max_lines|max_calls|max_waiting)( \+ 1)?", ending
+                r"[a-z_.]+(_s|_port|max_lines|max_calls|max_waiting|day\.number)( \+ 1)?|day\.number", ending
             ), f"{template.name}: {printed}"
 
 
