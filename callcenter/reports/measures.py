@@ -19,7 +19,7 @@ _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 def is_short_abandon(outcome: str, waited_s: float | None, short_abandon_s: int) -> bool:
-    """A caller who hung up sooner than the provider's limit is left out of its figures; the callback is owed all the same."""
+    """A caller who hung up sooner than the provider's limit is left out of the figures; the callback is owed anyway."""
     return outcome in LEFT and waited_s is not None and waited_s < short_abandon_s
 
 
@@ -43,7 +43,9 @@ class _Sum:
     """Counts of different things add up field by field."""
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(**{each.name: _joined(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)})
+        return type(self)(
+            **{each.name: _joined(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)}
+        )
 
     @classmethod
     def of(cls, parts: Iterable[Self]) -> Self:
@@ -134,7 +136,9 @@ class Tally(_Sum):
     @property
     def kinds(self) -> Mapping[str, int]:
         """The missed by kind, the most frequent first."""
-        missed = ((kind, count) for kind, count in self.outcomes.items() if count and kind not in {SERVED, OUT_OF_HOURS})
+        missed = (
+            (kind, count) for kind, count in self.outcomes.items() if count and kind not in {SERVED, OUT_OF_HOURS}
+        )
         return dict(sorted(missed, key=lambda each: (-each[1], each[0])))
 
     @property

@@ -189,6 +189,77 @@ CREATE TABLE agent_message (
     seen_at timestamptz
 );
 CREATE INDEX agent_message_unseen ON agent_message (agent_id, at) WHERE seen_at IS NULL;
+CREATE INDEX agent_state_wrap_up ON agent_state (call_id) WHERE state = 'wrap_up';
+CREATE INDEX call_of_agent ON call USING gin ((agents || rang)) WITH (fastupdate = off);
+CREATE TABLE report_day (
+    provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
+    day date NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    rolled_at timestamptz NOT NULL,
+    PRIMARY KEY (provider_id, day)
+);
+CREATE INDEX report_day_until ON report_day (provider_id, until);
+CREATE TABLE report_cell (
+    provider_id bigint NOT NULL,
+    day date NOT NULL,
+    reason text NOT NULL,
+    queue text NOT NULL,
+    direction text NOT NULL,
+    outcome text NOT NULL,
+    short boolean NOT NULL,
+    calls integer NOT NULL,
+    in_time integer NOT NULL,
+    wait_ms bigint NOT NULL,
+    longest_ms bigint NOT NULL,
+    talk_ms bigint NOT NULL,
+    held_ms bigint NOT NULL,
+    wrap_ms bigint NOT NULL,
+    transferred integer NOT NULL,
+    numbered integer NOT NULL,
+    repeats_day integer NOT NULL,
+    repeats_week integer NOT NULL,
+    FOREIGN KEY (provider_id, day) REFERENCES report_day ON DELETE CASCADE
+);
+CREATE INDEX report_cell_day ON report_cell (provider_id, day);
+CREATE TABLE report_hour (
+    provider_id bigint NOT NULL,
+    day date NOT NULL,
+    hour timestamptz NOT NULL,
+    queue text NOT NULL,
+    direction text NOT NULL,
+    outcome text NOT NULL,
+    short boolean NOT NULL,
+    calls integer NOT NULL,
+    in_time integer NOT NULL,
+    wait_ms bigint NOT NULL,
+    longest_ms bigint NOT NULL,
+    talk_ms bigint NOT NULL,
+    held_ms bigint NOT NULL,
+    wrap_ms bigint NOT NULL,
+    transferred integer NOT NULL,
+    numbered integer NOT NULL,
+    repeats_day integer NOT NULL,
+    repeats_week integer NOT NULL,
+    FOREIGN KEY (provider_id, day) REFERENCES report_day ON DELETE CASCADE
+);
+CREATE INDEX report_hour_day ON report_hour (provider_id, day);
+CREATE TABLE report_agent (
+    provider_id bigint NOT NULL,
+    day date NOT NULL,
+    queue text NOT NULL,
+    agent text NOT NULL,
+    taken integer NOT NULL,
+    not_taken integer NOT NULL,
+    talk_ms bigint NOT NULL,
+    held_ms bigint NOT NULL,
+    wrap_ms bigint NOT NULL,
+    outgoing integer NOT NULL,
+    out_reached integer NOT NULL,
+    out_talk_ms bigint NOT NULL,
+    FOREIGN KEY (provider_id, day) REFERENCES report_day ON DELETE CASCADE
+);
+CREATE INDEX report_agent_day ON report_agent (provider_id, day);
 ALTER TABLE user_account DROP CONSTRAINT user_account_role_check,
     ADD CONSTRAINT user_account_role_check CHECK (role IN ('agent', 'lead', 'supervisor'));
 ALTER TABLE api_token DROP CONSTRAINT api_token_role_check,
@@ -198,11 +269,78 @@ ALTER TABLE api_token DROP CONSTRAINT api_token_role_check,
 TENANT = (
     "holiday", "call_reason", "call_note", "shift_document", "handover", "audit_day", "live_listening", "callback_act",
     "dialling",
+    "report_day", "report_cell", "report_hour", "report_agent",
 )  # fmt: skip
 APPEND_ONLY = ("live_listening",)
 SHARED = ("pause_reason", "agent_state", "shift", "shift_agent", "agent_message")
 
+_FORGET = """
+CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    scope text := current_setting('callcenter.scope', true);
+BEGIN
+    PERFORM set_config('callcenter.scope', 'all', true);
+    IF EXISTS (SELECT FROM {told} WHERE {old}) THEN
+        PERFORM pg_advisory_xact_lock_shared(hashtext('callcenter.reports'));
+        {forget};
+    END IF;
+    PERFORM set_config('callcenter.scope', coalesce(scope, ''), true);
+    RETURN NULL;
+END
+$$
+"""
+_OLD = "told.arrived_at < now() - interval '2 hours'"
+_DAYS = """DELETE FROM report_day rolled USING {told} WHERE rolled.provider_id = told.provider_id
+            AND rolled.until > told.arrived_at AND rolled.until <= told.arrived_at + interval '9 days'"""
+
+
+def _forget(name: str, told: str, old: str = _OLD, forget: str = _DAYS) -> str:
+    """Who writes a note of one provider, or a state of none, must take back what it cannot see."""
+    return _FORGET.format(name=name, told=told, old=old, forget=forget.format(told=told))
+
+
+_CALL, _BOTH, _OF_CALL = (
+    "changed AS told",
+    "(SELECT * FROM changed UNION ALL SELECT * FROM before) AS told",
+    "(SELECT call.* FROM changed JOIN call ON call.id = changed.call_id) AS told",
+)
+CORRECTIONS = (
+    _forget("reports_forget_call", _CALL),
+    _forget("reports_forget_changed_call", _BOTH),
+    _forget("reports_forget_of_call", _OF_CALL),
+    _forget(
+        "reports_forget_provider",
+        "(SELECT NEW.id) AS told (id)",
+        "true",
+        "DELETE FROM report_day rolled USING {told} WHERE rolled.provider_id = told.id",
+    ),
+    """
+    CREATE TRIGGER reports_forget AFTER UPDATE ON provider FOR EACH ROW
+    WHEN ((OLD.timezone, OLD.service_level_s, OLD.short_abandon_s)
+        IS DISTINCT FROM (NEW.timezone, NEW.service_level_s, NEW.short_abandon_s))
+    EXECUTE FUNCTION reports_forget_provider()
+    """,
+    *(
+        f"CREATE TRIGGER reports_forget_{when.lower()} AFTER {when} ON {table} REFERENCING {rows} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+        for table, when, rows, function in (
+            ("call", "INSERT", "NEW TABLE AS changed", "reports_forget_call"),
+            ("call", "UPDATE", "OLD TABLE AS before NEW TABLE AS changed", "reports_forget_changed_call"),
+            ("call", "DELETE", "OLD TABLE AS changed", "reports_forget_call"),
+            *(
+                (table, when, f"{row} TABLE AS changed", "reports_forget_of_call")
+                for table in ("call_note", "agent_state")
+                for when, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD"))
+            ),
+        )
+    ),
+)
+"""What changes in a day that was rolled up takes the roll back. A day is rolled three hours after its end at the
+soonest, so what is younger than two hours is in none; a call counts for the repeats of the seven days after it."""
+
 BACK = """
+DROP FUNCTION reports_forget_call, reports_forget_changed_call, reports_forget_of_call, reports_forget_provider CASCADE;
+DROP INDEX call_of_agent;
 UPDATE user_account SET role = 'supervisor' WHERE role = 'lead';
 UPDATE api_token SET role = 'supervisor' WHERE role = 'lead';
 ALTER TABLE user_account DROP CONSTRAINT user_account_role_check,
@@ -232,6 +370,8 @@ ALTER TABLE provider DROP callback_attempts, DROP callback_every_min, DROP callb
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     _each(CHANGES)
+    for statement in CORRECTIONS:
+        op.execute(statement)
     for table in TENANT:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
