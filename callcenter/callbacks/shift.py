@@ -122,39 +122,48 @@ class Left:
     named_by: str = ""
 
 
-def must_last(starts_at: datetime, ends_at: datetime, now: datetime) -> None:
-    """A shift lasts a quarter of an hour to a day, and ends in the future. Raises ``RuleBroken``."""
+class ShiftRule(RuleBroken):
+    """A rule of shifts is broken: ``key`` and ``values`` say which, for whoever tells it in another language."""
+
+    def __init__(self, key: str, said: str, **values: object) -> None:
+        super().__init__(said.format(**values))
+        self.key = key
+        self.values = values
+
+
+def must_last(starts_at: datetime, ends_at: datetime) -> None:
+    """A shift lasts a quarter of an hour to a day. Raises ``RuleBroken``."""
     if not SHORTEST <= ends_at - starts_at <= LONGEST:
-        raise RuleBroken("a shift lasts from 15 minutes to 24 hours")
-    if ends_at <= now:
-        raise RuleBroken("a shift ends in the future")
+        raise ShiftRule("length", "a shift lasts from 15 minutes to 24 hours")
 
 
 def must_be_paid(left: int) -> None:
     """A shift closes by itself only with nothing open: what is left is handed over. Raises ``RuleBroken``."""
     if left:
-        raise RuleBroken(f"{left} callbacks are open: name each and hand them over to the next lead")
+        raise ShiftRule("open", "{n} callbacks are open: name each and hand them over to the next lead", n=left)
 
 
 def must_be_named(left: Sequence[Left]) -> None:
     """Each callback that is left is named with why, also one that came in since. Raises ``RuleBroken``."""
     unnamed = [each for each in left if not each.why]
     if unnamed:
-        raise RuleBroken(f"{len(unnamed)} of {len(left)} callbacks are not named: say why each is left")
+        raise ShiftRule(
+            "unnamed", "{n} of {all} callbacks are not named: say why each is left", n=len(unnamed), all=len(left)
+        )
 
 
 def must_be_offered_to(shift: Shift, user: UserId) -> None:
     """Only whom it is offered to accepts a shift. Raises ``RuleBroken``."""
     if shift.successor is None:
-        raise RuleBroken("the shift is offered to nobody")
+        raise ShiftRule("not_offered", "the shift is offered to nobody")
     if shift.successor != user:
-        raise RuleBroken(f"the shift is offered to {shift.successor_name}")
+        raise ShiftRule("offered_to", "the shift is offered to {name}", name=shift.successor_name)
 
 
 def must_be_of(shift: Shift, user: UserId | None, *, supervises: bool) -> None:
     """A shift is closed and handed over by its lead; a supervisor may when the lead is gone. Raises ``RuleBroken``."""
     if shift.lead != user and not supervises:
-        raise RuleBroken(f"the shift is led by {shift.lead_name}")
+        raise ShiftRule("led_by", "the shift is led by {name}", name=shift.lead_name)
 
 
 def next_span(now: datetime, zone: ZoneInfo, lasts: Sequence[tuple[str, int, int]] = NAMES) -> tuple[str, datetime]:

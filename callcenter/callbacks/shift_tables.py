@@ -67,7 +67,7 @@ OFFER = text("UPDATE shift SET successor_id = :successor, offered_at = :at, note
 WITHDRAW = text("UPDATE shift SET successor_id = NULL, offered_at = NULL WHERE id = :id")
 TAKE_OVER = text(
     "UPDATE shift SET lead_id = :lead, successor_id = NULL, offered_at = NULL, "
-    "note = left(concat_ws(E'\\n', nullif(note, ''), :note), 4000) WHERE id = :id"
+    "note = left(concat_ws(E'\\n', nullif(note, ''), CAST(:note AS text)), 4000) WHERE id = :id"
 )
 CLOSE = text("UPDATE shift SET closed_at = :at, closed_by = :who, accepted_by = :accepted WHERE id = :id")
 BEGIN = text(
@@ -75,6 +75,10 @@ BEGIN = text(
     "VALUES (:name, :lead, :at, :ends, :at, :who, :before) RETURNING id"
 )
 LEAD = text("SELECT name, role, providers FROM user_account WHERE id = :user AND disabled_at IS NULL")
+LEADS = text(
+    "SELECT id, name FROM user_account WHERE role IN ('lead', 'supervisor') AND providers IS NULL "
+    "AND disabled_at IS NULL ORDER BY name, id"
+)
 PROVIDERS = text("SELECT id FROM provider ORDER BY id")
 _PRESENT: Final = """
     SELECT agent_id, min(joined_at) AS joined_at,

@@ -19,6 +19,7 @@ from callcenter.callbacks.shift import (
     Document,
     Left,
     Shift,
+    ShiftRule,
     Worker,
     document,
     must_be_named,
@@ -27,7 +28,6 @@ from callcenter.callbacks.shift import (
     must_be_paid,
     must_last,
 )
-from callcenter.errors import RuleBroken
 from callcenter.store import Database, Scope
 from callcenter.store.notices import Topic, tell
 from callcenter.words import ProviderId, UserId
@@ -73,7 +73,7 @@ async def deciding(database: Database) -> AsyncIterator[AsyncConnection]:
             yield connection
     except DBAPIError as exc:
         if str(getattr(exc.orig, "sqlstate", "")) in _FASTER:
-            raise RuleBroken("somebody else has just changed the shift: look again") from exc
+            raise ShiftRule("faster", "somebody else has just changed the shift: look again") from exc
         raise
 
 
@@ -141,6 +141,11 @@ async def documents(connection: AsyncConnection, shift: int) -> dict[ProviderId,
     return {ProviderId(provider): json.loads(kept) for provider, kept in found}
 
 
+async def who_may_lead(connection: AsyncConnection) -> list[tuple[UserId, str]]:
+    """Everybody who may lead a shift, by name."""
+    return [(UserId(user), name) for user, name in await connection.execute(tables.LEADS)]
+
+
 # ---- what is ordered
 
 
@@ -151,7 +156,7 @@ async def open_shift(
     await connection.execute(tables.LOCK)
     found = await current(connection)
     if found is not None:
-        raise RuleBroken(f"a shift is open already, led by {found.lead_name}")
+        raise ShiftRule("is_open", "a shift is open already, led by {name}", name=found.lead_name)
     return await _begin(connection, name, lead, ends_at, by, at, None)
 
 
@@ -164,7 +169,7 @@ async def name_left(connection: AsyncConnection, callbacks: Sequence[int], why: 
     if shift.successor is None or shift.successor != by.user:
         must_be_of(shift, by.user, supervises=by.supervises)
     if not why.strip():
-        raise RuleBroken("say why the callbacks are left")
+        raise ShiftRule("why", "say why the callbacks are left")
     values = {
         "shift": shift.id, "ids": list(callbacks), "why": why.strip()[:LONGEST_WHY], "who": by.who, "at": at
     }  # fmt: skip
@@ -178,7 +183,7 @@ async def offer(connection: AsyncConnection, successor: UserId, note: str, by: A
     shift = await _locked(connection)
     must_be_of(shift, by.user, supervises=by.supervises)
     if successor == shift.lead:
-        raise RuleBroken("a shift is handed over to somebody else")
+        raise ShiftRule("oneself", "a shift is handed over to somebody else")
     await _must_lead(connection, successor)
     must_be_named(await left(connection, shift))
     values = {"id": shift.id, "successor": successor, "note": note.strip()[:LONGEST_NOTE], "at": at}
@@ -203,7 +208,7 @@ async def accept(
     """
     shift = await _locked(connection)
     if by.user is None:
-        raise RuleBroken("a shift is accepted by a person")
+        raise ShiftRule("person", "a shift is accepted by a person")
     must_be_offered_to(shift, by.user)
     open_ones = await left(connection, shift)
     must_be_named(open_ones)
@@ -228,9 +233,9 @@ async def take_over(connection: AsyncConnection, lead: UserId, by: Actor, at: da
     """The lead is gone: a supervisor leads the shift on, or has somebody lead it. Raises ``RuleBroken``."""
     shift = await _locked(connection)
     if not by.supervises:
-        raise RuleBroken("a supervisor takes a shift over")
+        raise ShiftRule("supervisor", "a supervisor takes a shift over")
     if lead == shift.lead:
-        raise RuleBroken(f"the shift is led by {shift.lead_name}")
+        raise ShiftRule("led_by", "the shift is led by {name}", name=shift.lead_name)
     await _must_lead(connection, lead)
     values = {"id": shift.id, "lead": lead, "note": f"{at:%F %H:%M} UTC: {shift.lead_name} → {by.who}"}
     await connection.execute(tables.TAKE_OVER, values)
@@ -241,9 +246,9 @@ async def _begin(
     connection: AsyncConnection, name: str, lead: UserId, ends_at: datetime, by: Actor, at: datetime,
     before: int | None,
 ) -> int:  # fmt: skip
-    must_last(at, ends_at, at)
+    must_last(at, ends_at)
     if not name.strip():
-        raise RuleBroken("a shift has a name")
+        raise ShiftRule("name", "a shift has a name")
     await _must_lead(connection, lead)
     values = {"name": name.strip()[:80], "lead": lead, "ends": ends_at, "at": at, "who": by.who, "before": before}
     begun = (await connection.execute(tables.BEGIN, values)).scalar_one()
@@ -257,7 +262,7 @@ async def _locked(connection: AsyncConnection) -> Shift:
     await connection.execute(tables.LOCK_OPEN)
     found = await current(connection)
     if found is None:
-        raise RuleBroken("no shift is open")
+        raise ShiftRule("none", "no shift is open")
     return found
 
 
@@ -265,9 +270,9 @@ async def _must_lead(connection: AsyncConnection, user: UserId) -> None:
     """A shift has the callbacks of every provider on its board: its lead sees them all."""
     found = (await connection.execute(tables.LEAD, {"user": user})).one_or_none()
     if found is None:
-        raise RuleBroken("there is no such user")
+        raise ShiftRule("nobody", "there is no such user")
     if found.role not in {"lead", "supervisor"} or found.providers is not None:
-        raise RuleBroken(f"{found.name} may not lead a shift: a lead sees every provider")
+        raise ShiftRule("may_not_lead", "{name} may not lead a shift: a lead sees every provider", name=found.name)
 
 
 async def _freeze(
