@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.callbacks.claims import claim, claim_number, is_being_called, let_go, release, take
+from callcenter.callbacks.claims import claim, claim_number, is_being_called, let_go, release, release_number, take
 from callcenter.callbacks.debt import CALLED_BACK, GOT_THROUGH
 from callcenter.callbacks.decisions import close_with, lose_place, said, try_again
 from callcenter.callbacks.paying import pay_or_owe
@@ -22,7 +22,7 @@ from callcenter.words import ProviderId, UniqueId
 __all__ = [
     "CALLED_BACK", "CORRECTED", "GOT_THROUGH", "Act", "Attempt", "Callback", "Miss", "acts", "attempts", "claim",
     "claim_number", "claimed_by", "close_with", "is_being_called", "let_go", "lose_place", "misses", "one_callback",
-    "open_callback_for", "open_callbacks", "pay_or_owe", "release", "said", "take", "try_again",
+    "open_callback_for", "open_callbacks", "pay_or_owe", "release", "release_number", "said", "take", "try_again",
 ]  # fmt: skip
 
 
