@@ -24,6 +24,7 @@ from callcenter.desk import (
     sign_in,
     subscribers,
     supervise,
+    wallboard,
 )
 from callcenter.desk.api import AnyRoute, mounted
 from callcenter.desk.languages import load_catalogues
@@ -45,6 +46,7 @@ from callcenter.desk.sessions import Sessions
 API: tuple[AnyRoute, ...] = (
     *live_state.API,
     *supervise.API,
+    *wallboard.API,
     *messages.API,
     *calls.API,
     *notes.API,
@@ -62,6 +64,7 @@ PAGE_ROUTES = (
     *callbacks.ROUTES,
     *callback_orders.ROUTES,
     *recordings.ROUTES,
+    *supervise.ROUTES,
     *alarms.ROUTES,
     *docs.ROUTES,
     *health.ROUTES,

@@ -26,6 +26,7 @@ from callcenter.words import UniqueId
 log = logging.getLogger(__name__)
 
 MOST_PENALTY = 20
+USUAL_PENALTIES = 6
 
 
 class ListenWanted(Takes):
@@ -109,21 +110,21 @@ async def orders_dialog(request: web.Request) -> web.StreamResponse:
         raise not_found()
     now = agent_now(ask, extension)
     seen = now.provider is not None and visitor.scope.holds(now.provider)
+    serves = {queue.name: _penalty(queue, extension) for queue in book.queues_of(extension)}
     html = request.app[PAGES].fragment(
         language_of(request),
         "wallboard/orders.html",
         agent=agent,
         state=now.state,
-        in_sight=seen,
         provider=book.provider(now.provider) if seen and now.provider is not None else None,
         may_hear=seen and now.call is not None and visitor.extension not in {None, extension},
         has_phone=visitor.extension is not None,
         may_order=_may(visitor, extension, book),
         reasons=pause_reasons(book),
-        serves={queue.name: _penalty(queue, extension) for queue in book.queues_of(extension)},
+        serves=serves,
         queues=servable(book, visitor),
         brands={provider.id: provider for provider in book.providers if visitor.scope.holds(provider.id)},
-        penalties=range(6),
+        penalties=sorted({*range(USUAL_PENALTIES), *serves.values()}),
     )
     return web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store"})
 

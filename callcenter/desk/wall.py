@@ -73,6 +73,8 @@ class Counts:
     calling: Mapping[str, ProviderId] = field(default_factory=lambda: MappingProxyType({}))
     """Agents who call a subscriber now, and for whom."""
     alarms: tuple[Alarm, ...] = ()
+    failed: bool = False
+    """It could not be read again since: what is here is as old as ``at``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class Wall:
     """False while the link to the PBX is cut: the picture is then as old as ``since``."""
     since: datetime | None
     counted_at: datetime | None
+    behind: datetime | None
+    """The counts are as old as this, for the database does not answer."""
     figures: Figures
     states: tuple[tuple[AgentState, int], ...]
     agents: tuple[AgentRow, ...]
@@ -242,6 +246,7 @@ def wall_of(
         linked=picture.linked,
         since=picture.since,
         counted_at=counts.at,
+        behind=counts.at if counts.failed else None,
         figures=_figures(rows),
         states=tuple(by_state.items()),
         agents=agents,
@@ -320,7 +325,7 @@ def regions_changed(before: Wall | None, after: Wall) -> list[str]:
     if before is None:
         return list(EVERY_REGION)
     changed = []
-    if (before.linked, before.since) != (after.linked, after.since):
+    if (before.linked, before.since, before.behind) != (after.linked, after.since, after.behind):
         changed.append("link")
     if (before.figures, before.counted_at is None) != (after.figures, after.counted_at is None):
         changed.append("figures")

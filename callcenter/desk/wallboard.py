@@ -13,7 +13,7 @@ from callcenter.desk.agent_words import AgentWords
 from callcenter.desk.api import Ask, Gives, Id, Nothing, Route
 from callcenter.desk.guard import must_lead
 from callcenter.desk.live_state import AgentState
-from callcenter.desk.pages import PAGES, PORTS
+from callcenter.desk.pages import PAGES, PORTS, zone_of
 from callcenter.desk.sessions import Visitor
 from callcenter.desk.socket import OpenPage
 from callcenter.desk.wall import Owed, ProviderRow, QueueRow, Wall, wall_of
@@ -34,15 +34,8 @@ class WallboardPage:
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The frame of the page; ``?screen=1`` is for a screen on the wall: large, and nothing to press."""
-        visitor = must_lead(request)
-        ports = request.app[PORTS]
-        return request.app[PAGES].page(
-            request,
-            "wallboard.html",
-            on_wall=request.query.get("screen") == "1",
-            has_phone=visitor.extension is not None,
-            zone=next((provider.timezone for provider in ports.book().providers), None),
-        )
+        must_lead(request)
+        return request.app[PAGES].page(request, "wallboard.html", on_wall=request.query.get("screen") == "1")
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         """Draws for who leads; 403 for agents and programs."""
@@ -75,6 +68,7 @@ class WallboardPage:
             "words": AgentWords(pages.catalogues[visitor.language]),
             "reasons": pause_reasons(book),
             "providers": {row.provider.id: row.provider for row in wall.providers},
+            "zone": zone_of(row.provider for row in wall.providers),
             "supervises": visitor.role == "supervisor",
         }
         match kind:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from callcenter.desk.socket import Slots
@@ -141,6 +142,8 @@ class WallboardFeed:
                 self._counts = await read_counts(connection, now)
         except (CallCenterError, TimeoutError) as exc:
             log.warning("the wallboard's counts were not read: %s", exc or "no answer in time")
+            self._counts = replace(self._counts, failed=True)
+            self._moved.set()
             return
         self.reads += 1
         self._counted_for = scope
