@@ -16,13 +16,13 @@ from sqlalchemy import text
 
 from callcenter.ami.facts import LiveFact
 from callcenter.ami.live import LiveView
+from callcenter.callbacks.decisions import lose_place
 from callcenter.callbacks.places import KeptPlace, is_first_for, offers
 from callcenter.errors import Refused, RuleBroken, Unavailable
 from callcenter.floor.board import Snapshot
 from callcenter.floor.states import AgentState
 from callcenter.routing.book import Book
 from callcenter.store import Database, Scope
-from callcenter.store.notices import Topic, tell
 from callcenter.words import Clock
 
 log = logging.getLogger(__name__)
@@ -175,8 +175,8 @@ class PlaceKeeper:
             "kept place: callback %d rang %d agents in vain and is an ordinary one now", callback, MOST_REFUSALS
         )
         async with self._database.scoped(Scope.all()) as connection:
-            await connection.execute(_ORDINARY, {"callback": callback})
-            await tell(connection, Topic.CALLBACKS)
+            with contextlib.suppress(RuleBroken):  # it was paid meanwhile
+                await lose_place(connection, callback, self._clock())
         self._places = tuple(place for place in self._places if place.callback != callback)
 
     async def _offer(self, callback: int, agent: str) -> bool:
@@ -196,4 +196,3 @@ _PLACES = text(
     "SELECT id, kept_queue, kept_since FROM callback WHERE closed_at IS NULL AND kept_queue IS NOT NULL AND callable "
     "AND decision_since IS NULL AND (next_try_at IS NULL OR next_try_at <= :now) ORDER BY kept_since, id"
 )
-_ORDINARY = text("UPDATE callback SET kept_queue = NULL, kept_since = NULL WHERE id = :callback AND closed_at IS NULL")
