@@ -45,6 +45,8 @@ UNWANTED_EVENTS = (
 QUEUE_CODE = "*"
 """Phones dial a queue as this and its number in the database: ``*3``."""
 TRANSFER_RING_S = 25
+HOLD_S = 600
+"""After so long on hold a caller is served anew."""
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -171,6 +173,7 @@ def _values(book: Book, settings: Settings, version: PbxVersion, folder: Path, t
         "outbound": outbound_ways(book, settings, folder),
         "music": music_folder(settings),
         "ring_s": TRANSFER_RING_S,
+        "hold_s": HOLD_S,
     }
 
 

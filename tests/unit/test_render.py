@@ -122,7 +122,7 @@ def test_the_dialplan_writes_the_rows_that_the_ledger_reads() -> None:
     assert {name for name, _ in found} == known
     ends = {value for name, value in found if name == rows.END}
     assert ends == {CallOutcome.CLOSED, CallOutcome.LINES_FULL, CallOutcome.UNKNOWN_DID, "asked"}
-    assert {value for name, value in found if name == rows.STAGE} == {"greeting", "question", "queue"}
+    assert {value for name, value in found if name == rows.STAGE} == {"greeting", "question", "queue", "hold"}
 
 
 def test_the_dialplan_plays_prompts_that_are_made() -> None:
@@ -163,6 +163,24 @@ def test_phones_reach_agents_and_queues_and_nothing_else() -> None:
         *("101", "102", "103"),
         *("volia-support", "night-support", "*1", "*2"),
     }
+
+
+def test_nobody_is_sent_on_hold_or_to_hear_a_call_but_by_the_service() -> None:
+    found = dialplan()
+    for context in ("hold", "listen", "colleague"):
+        others = [step for name, steps in found.contexts.items() if name != context for each in steps.values()
+                  for step in each]  # fmt: skip
+        assert others
+        assert not [step for step in others if re.match(rf".*\b{context}[,^]", step.args) and "Goto" in step.app]
+
+
+def test_a_supervisor_hears_one_named_channel_till_its_end() -> None:
+    """u: one whole Uniqueid and no prefix; E and S: over with it, and at once where it is over already."""
+    heard = dialplan().contexts["listen"]
+    assert {name: steps[0].args.rpartition(",")[2] for name, steps in heard.items()} == {
+        "listen": "uqES", "whisper": "uqESw", "join": "uqESB",
+    }  # fmt: skip
+    assert all("${FILTER(" in steps[0].args for steps in heard.values())
 
 
 def test_a_call_back_leaves_only_to_allowed_prefixes_and_as_its_provider() -> None:
