@@ -62,6 +62,11 @@ class OwnCall:
     """How it ended, once the journal says so."""
 
     @property
+    def was_taken(self) -> bool:
+        """Something picked up: a person, or a voice mail as only the agent can tell."""
+        return self.outcome in {"answered", "cut_short"}
+
+    @property
     def is_in_vain(self) -> bool:
         """It is over and nobody was reached."""
         return self.outcome is not None and self.outcome != "answered"

@@ -105,7 +105,7 @@ _LEADS = text(
     """
     SELECT a.extension FROM user_account u JOIN agent a ON a.id = u.agent_id
     LEFT JOIN shift s ON s.lead_id = u.id AND s.closed_at IS NULL
-    WHERE u.role IN ('lead', 'supervisor') AND NOT u.disabled
+    WHERE u.role IN ('lead', 'supervisor') AND u.disabled_at IS NULL
         AND (u.providers IS NULL OR CAST(:provider AS bigint) IS NULL OR :provider = ANY(u.providers))
     ORDER BY s.id IS NULL, u.role, a.extension
     """

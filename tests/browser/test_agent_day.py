@@ -175,9 +175,11 @@ async def test_one_hands_a_caller_on_asking_first_or_not(house: AgentHouse, chro
         await page.keyboard.press("t")
         await sheet.get_by_role("listitem").filter(has_text="svitlo").get_by_role("button").click()
         await given(house, ("transfer", "101", "svitlo"))
+        await expect(sheet).to_be_hidden()
         await page.keyboard.press("t")
         await sheet.locator("#ask-102").click()
         await given(house, ("consult", "101", "102"))
+        await expect(sheet).to_be_hidden()
         at(house, "talking", provider=ProviderId(1), asked="102")
         await expect(page.locator("#complete")).to_contain_text("З’єднати з Тарас")
         await page.keyboard.press("v")
@@ -186,6 +188,7 @@ async def test_one_hands_a_caller_on_asking_first_or_not(house: AgentHouse, chro
         await given(house, ("complete", "101"))
         at(house, "talking", "102")
         at(house, "talking", provider=ProviderId(1))
+        await expect(page.locator("#hand-on")).to_be_visible()
         await page.keyboard.press("t")
         await expect(sheet.locator("#give-102")).to_be_disabled()
         assert complaints == []
@@ -222,6 +225,7 @@ async def test_a_note_is_kept_as_typed_and_survives_a_reload(house: AgentHouse, 
     async with house.served():
         page, complaints = await agents_page(house, chromium)
         call = await talk(house)
+        await expect(page.locator("#note-text")).to_be_enabled()
         await page.keyboard.press("m")
         await expect(page.locator("#note-text")).to_be_focused()
         await page.keyboard.type("Домовились про выїзд, phx")  # p, h and x are letters here
@@ -238,6 +242,7 @@ async def test_a_note_is_kept_as_typed_and_survives_a_reload(house: AgentHouse, 
         assert house.orders.given == []
         house.tell(CallEnded(call))
         at(house, "wrap_up", until=real_now() + timedelta(seconds=30))
+        await expect(page.locator(".state.wrap_up")).to_be_visible()
         await page.locator("#note-text").fill("Домовились про виїзд")
         await page.keyboard.press("Control+Enter")
         await given(house, ("finish_wrap_up", "101"))
@@ -298,31 +303,52 @@ async def test_what_was_written_is_shown_before_the_next_talk_and_with_the_call(
         assert complaints == []
 
 
-async def test_a_call_back_in_vain_is_said_and_what_took_it_is_told(house: AgentHouse, chromium: Browser) -> None:
+async def calls_back(house: AgentHouse, page: Page, callback: int) -> UniqueId:
+    """Olena's phone has rung, she picked up, and the ledger knows of her call."""
+    await page.locator(f"#call-{callback}").click()
+    await given(house, ("call_back", callback, "101"))
+    await expect(page.locator('.card[data-stage="calling"]')).to_be_visible()
+    await expect(page.locator("#note-state")).to_contain_text("щойно почнеться дзвінок")
+    call = UniqueId("pbx1-950.1")
+    await keep_call(house, call, direction="out")
+    house.screens.calls_committed([own_call(house, call, callback, None)])
+    return call
+
+
+async def ends(house: AgentHouse, call: UniqueId, callback: int, outcome: CallOutcome) -> None:
+    house.tell(PhoneStateChanged("101", "inuse"), PhoneStateChanged("101", "not_inuse"))
+    async with house.db.scoped(Scope.all()) as conn:
+        values = {"call": call, "callback": callback, "at": real_now(), "result": outcome.value}
+        await conn.execute(_ATTEMPT, values)
+    house.screens.calls_committed([own_call(house, call, callback, outcome)])
+
+
+async def test_a_call_back_in_vain_is_said_on_the_card(house: AgentHouse, chromium: Browser) -> None:
     await house.subscriber("100241")
     callback = await owed(house)
     async with house.served():
         page, complaints = await agents_page(house, chromium)
-        await page.locator(f"#call-{callback}").click()
-        await given(house, ("call_back", callback, "101"))
-        await expect(page.locator('.card[data-stage="calling"]')).to_be_visible()
-        await expect(page.locator("#note-state")).to_contain_text("щойно почнеться дзвінок")
-        call = UniqueId("pbx1-950.1")
-        await keep_call(house, call, direction="out")
-        house.screens.calls_committed([own_call(house, call, callback, None)])
+        call = await calls_back(house, page, callback)
         await page.locator("#note-text").fill("Гудки")
         await expect(page.locator("#note-state")).to_have_text("Збережено")
-        house.tell(PhoneStateChanged("101", "inuse"), PhoneStateChanged("101", "not_inuse"))
-        async with house.db.scoped(Scope.all()) as conn:
-            await conn.execute(_ATTEMPT, {"call": call, "callback": callback, "at": real_now()})
-        house.screens.calls_committed([own_call(house, call, callback, CallOutcome.NO_ANSWER)])
-        await expect(page.locator(".vain")).to_contain_text("Не відповів")
+        await ends(house, call, callback, CallOutcome.NO_ANSWER)
+        await expect(page.locator(".vain")).to_contain_text("не відповів")
+        await expect(page.locator("#said-voicemail")).to_have_count(0)  # nothing took the call
+        assert await notes(house) == [(call, "101", "", "Гудки")]
+        assert complaints == []
+
+
+async def test_what_took_a_call_back_the_agent_tells(house: AgentHouse, chromium: Browser) -> None:
+    callback = await owed(house)
+    async with house.served():
+        page, complaints = await agents_page(house, chromium)
+        call = await calls_back(house, page, callback)
+        await ends(house, call, callback, CallOutcome.CUT_SHORT)
         await page.locator("#said-voicemail").click()
         await expect(page.locator("#trouble")).to_have_text("Записано: голосова пошта.")
         async with house.db.scoped(Scope.all()) as conn:
             said = (await conn.execute(text("SELECT said, said_by FROM callback_attempt"))).one()
         assert tuple(said) == ("voicemail", "user:Олена")
-        assert await notes(house) == [(call, "101", "", "Гудки")]
         assert complaints == []
 
 
@@ -376,7 +402,7 @@ async def test_one_dials_a_number_for_a_provider_and_calls_a_colleague(house: Ag
         await page.keyboard.press("n")
         await sheet.locator("#call-102").click()
         await given(house, ("call_colleague", "101", "102"))
-        assert complaints == []
+        assert complaints == [], complaints
 
 
 async def test_a_message_stays_until_it_is_seen(house: AgentHouse, chromium: Browser) -> None:
@@ -537,7 +563,7 @@ _CALL = text(
 )
 _ATTEMPT = text(
     "INSERT INTO callback_attempt (call_id, callback_id, provider_id, agent, at, answered, result) "
-    "VALUES (:call, :callback, 1, '101', :at, false, 'no_answer')"
+    "VALUES (:call, :callback, 1, '101', :at, false, :result)"
 )
 _WATCH_NOTIFICATIONS = """
 window.__shown = []; window.__hidden = false;
