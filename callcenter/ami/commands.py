@@ -127,6 +127,47 @@ class Commands:
             headers["Variable"] = pairs
         await self._session.send("Originate", headers, action_id=action_id)
 
+    async def set_variable(self, channel: str, name: str, value: str) -> None:
+        """Names to a channel another channel: that is all it may be told. Raises ``Refused`` when there is none."""
+        headers: dict[str, Value] = {
+            "Channel": _checked(_CHANNEL(channel), "channel", channel),
+            "Variable": _checked(_VARIABLE(name), "variable", name),
+            "Value": _checked(_CHANNEL(value), "channel", value),
+        }
+        await self._session.send("Setvar", headers)
+
+    async def redirect(self, channel: str, exten: str, *, context: str, other: tuple[str, str] | None = None) -> None:
+        """Sends a channel to an extension of our dialplan; ``other`` is a second channel and its extension, in one step.
+
+        Raises ``Refused`` when one of them is no more: then neither was sent.
+        """
+        headers: dict[str, Value] = {
+            "Channel": _checked(_CHANNEL(channel), "channel", channel),
+            "Context": _checked(_EXTEN(context), "context", context),
+            "Exten": _checked(_EXTEN(exten), "extension", exten),
+            "Priority": 1,
+        }
+        if other is not None:
+            headers |= {
+                "ExtraChannel": _checked(_CHANNEL(other[0]), "channel", other[0]),
+                "ExtraContext": context,
+                "ExtraExten": _checked(_EXTEN(other[1]), "extension", other[1]),
+                "ExtraPriority": 1,
+            }
+        await self._session.send("Redirect", headers)
+
+    async def blind_transfer(self, channel: str, exten: str, *, context: str) -> None:
+        """Hands on whom this channel shares a bridge with, as its phone would. Raises ``Refused`` when it shares none."""
+        await self._session.send("BlindTransfer", _to(channel, exten, context))
+
+    async def attended_transfer(self, channel: str, exten: str, *, context: str) -> None:
+        """Asks somebody first: Asterisk keeps the other party with music meanwhile. What came of it the events tell."""
+        await self._session.send("Atxfer", _to(channel, exten, context))
+
+    async def cancel_transfer(self, channel: str) -> None:
+        """Lets go whom this channel has asked, and has it talk with the other party again."""
+        await self._session.send("CancelAtxfer", {"Channel": _checked(_CHANNEL(channel), "channel", channel)})
+
     async def reload(self, module: str = "") -> None:
         """Reads the configuration of one module again, or of all; calls in progress go on."""
         headers: dict[str, Value] = {"Module": _checked(_MODULE(module), "module", module)} if module else {}
@@ -145,6 +186,14 @@ class Commands:
             reloaded=f"{headers.get('CoreReloadDate', '')} {headers.get('CoreReloadTime', '')}".strip(),
             calls=int(headers.get("CoreCurrentCalls", "0")),
         )
+
+
+def _to(channel: str, exten: str, context: str) -> dict[str, Value]:
+    return {
+        "Channel": _checked(_CHANNEL(channel), "channel", channel),
+        "Context": _checked(_EXTEN(context), "context", context),
+        "Exten": _checked(_EXTEN(exten), "extension", exten),
+    }
 
 
 def _checked(match: re.Match[str] | None, what: str, value: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from callcenter.ami.events import Leg
 from callcenter.words import LinkedId, UniqueId
 
 
@@ -110,6 +111,13 @@ class PhoneStateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class DutyCodeDialled:
+    """An agent says by phone what they are on duty as: Asterisk follows at once, the journal has the order."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class LinkLost:
     """What screens show is as it was then."""
 
@@ -134,6 +142,7 @@ LiveFact: TypeAlias = (
     | CallEnded
     | MemberChanged
     | PhoneStateChanged
+    | DutyCodeDialled
     | LinkLost
     | LinkRestored
 )
@@ -164,3 +173,22 @@ class LiveCall:
     ringing: tuple[Ring, ...]
     talking: tuple[str, ...]
     held: bool
+    """Some agent has put the caller on hold: by the phone, by the page's button, or to ask a colleague."""
+    holders: tuple[str, ...] = ()
+    """Who has, whether they share a bridge with the caller meanwhile or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An agent's part in a call: the own leg, whose leg is at the other end, and a colleague who is asked meanwhile."""
+
+    agent: str
+    call: UniqueId
+    """As the ledger names it: the caller's leg, the agent's own in a call of their making."""
+    leg: Leg
+    other: Leg
+    held: bool
+    """``other`` hears music."""
+    asked: str = ""
+    """Extension of the colleague who is asked, or whose phone rings for it."""
+    asked_talks: bool = False

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import assert_never
 
 from callcenter.ami import events as ami
-from callcenter.ami.events import MEMBER_REMOVED, STATE_RING, AmiEvent, QueueMember, when_made
+from callcenter.ami.events import MEMBER_REMOVED, STATE_RING, AmiEvent, Leg, QueueMember, when_made
 from callcenter.ami.facts import (
     AgentAnswered,
     AgentDidNotAnswer,
@@ -23,6 +23,7 @@ from callcenter.ami.facts import (
     CallEnded,
     CallerJoinedQueue,
     CallTransferred,
+    Line,
     LinkLost,
     LinkRestored,
     LiveCall,
@@ -45,6 +46,7 @@ __all__ = [
     "CallEnded",
     "CallTransferred",
     "CallerJoinedQueue",
+    "Line",
     "LinkLost",
     "LinkRestored",
     "LiveCall",
@@ -72,7 +74,12 @@ class LiveView:
 
     def calls(self) -> tuple[LiveCall, ...]:
         """All live calls in the order in which we met them."""
-        return tuple(call.as_live_call() for call in self._now.calls.values())
+        holders = self._now.holders()
+        return tuple(call.as_live_call(holders.get(call.uniqueid, ())) for call in self._now.calls.values())
+
+    def line_of(self, agent: str) -> Line | None:
+        """The agent's part in a call that is talked in or on hold now."""
+        return self._now.line_of(agent)
 
     def members(self) -> tuple[MemberChanged, ...]:
         """Every agent's place in every queue, as last told."""
@@ -139,6 +146,9 @@ class LiveView:
                 return self._blind_transfer(event)
             case ami.AttendedTransfer():
                 return self._attended_transfer(event)
+            case ami.UserEvent(name="CallHeld", leg=Leg() as other):
+                agent = self._now.agent_leg(event.headers.get("Leg", ""))
+                return [] if agent is None else self._now.hold_of(other.uniqueid, agent)
             case ami.FullyBooted() | ami.Shutdown() | ami.Reload() | ami.OriginateResponse() | ami.UserEvent():
                 return []
             case _:
@@ -208,6 +218,16 @@ class LiveView:
                 facts += now.ring(call, shown.leg)
             elif not shown.is_ringing:
                 facts += now.end_ring(shown.leg.uniqueid, unanswered=False)
+        return facts + self._hold_listed(snapshot)
+
+    def _hold_listed(self, snapshot: Snapshot) -> list[LiveFact]:
+        """Who waits on hold by the page's button, and the agent's leg that waits with them."""
+        waiting = {shown.leg.linkedid: shown.leg for shown in snapshot.channels if shown.waits}
+        facts: list[LiveFact] = []
+        for shown in (each for each in snapshot.channels if each.on_hold):
+            agent = self._now.agent_leg(waiting[shown.leg.linkedid].channel) if shown.leg.linkedid in waiting else None
+            if agent is not None:
+                facts += self._now.hold_of(shown.leg.uniqueid, agent)
         return facts
 
     def _members_listed(self, snapshot: Snapshot) -> list[LiveFact]:
@@ -295,6 +315,7 @@ class LiveView:
         if call is None or event.transferer.uniqueid in call.handed_on_by:
             return []
         call.handed_on_by.add(event.transferer.uniqueid)
+        self._now.let_go(event.transferer.uniqueid)
         return [CallTransferred(call.uniqueid, event.extension)]
 
     def _attended_transfer(self, event: ami.AttendedTransfer) -> list[LiveFact]:
@@ -306,6 +327,8 @@ class LiveView:
         if call is None or event.first.uniqueid in call.handed_on_by:
             return []
         call.handed_on_by.add(event.first.uniqueid)
+        for leg in (event.first, event.second):
+            self._now.let_go(leg.uniqueid)
         if other is not None:
             to = agent_of_channel(other.channel) or other.channel
             return [CallTransferred(call.uniqueid, to)]

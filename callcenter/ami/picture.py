@@ -20,6 +20,7 @@ from callcenter.ami.facts import (
     AgentUnheld,
     CallArrived,
     CallEnded,
+    Line,
     LiveCall,
     LiveFact,
     Ring,
@@ -49,6 +50,8 @@ class Channel:
     rang: bool = False
     rings_for: UniqueId | None = None
     talks_on: UniqueId | None = None
+    holds: UniqueId | None = None
+    """Whom this agent has put on hold."""
 
 
 @dataclass(slots=True)
@@ -64,10 +67,9 @@ class Call:
     position: int | None = None
     ringing: dict[UniqueId, str] = field(default_factory=dict)
     talking: dict[UniqueId, str] = field(default_factory=dict)
-    holding: set[UniqueId] = field(default_factory=set)
     handed_on_by: set[UniqueId] = field(default_factory=set)
 
-    def as_live_call(self) -> LiveCall:
+    def as_live_call(self, holders: tuple[str, ...]) -> LiveCall:
         return LiveCall(
             call=self.uniqueid,
             did=self.did,
@@ -80,7 +82,8 @@ class Call:
             position=self.position,
             ringing=tuple(Ring(agent, leg) for leg, agent in self.ringing.items()),
             talking=tuple(dict.fromkeys(self.talking.values())),
-            held=bool(self.holding),
+            held=bool(holders),
+            holders=holders,
         )
 
 
@@ -145,7 +148,9 @@ class Picture:
         channel.talks_on = call.uniqueid
         call.talking[leg.uniqueid] = channel.agent
         call.position = None
-        facts: list[LiveFact] = [AgentAnswered(call.uniqueid, channel.agent)]
+        back, channel.holds = channel.holds == call.uniqueid, None
+        told = AgentUnheld if back else AgentAnswered
+        facts: list[LiveFact] = [told(call.uniqueid, channel.agent)]
         for other in list(call.ringing):
             facts += self.end_ring(other, unanswered=False)
         return facts
@@ -159,6 +164,7 @@ class Picture:
         channel.bridge = bridge
         self.bridges.setdefault(bridge, set()).add(leg.uniqueid)
         together = self._together(bridge)
+        facts += self._back_from_hold(leg.uniqueid, together)
         for call in [self.calls[member] for member in together if member in self.calls]:
             for member in together:
                 if (other := self.channels.get(member)) is not None and other.agent is not None:
@@ -181,16 +187,50 @@ class Picture:
         return []
 
     def hold(self, leg: UniqueId, *, held: bool) -> list[LiveFact]:
-        """The agent puts the caller on hold, or takes them back; a transfer's stray Unhold is nothing."""
+        """The agent puts whom they talk with on hold, or takes them back; a transfer's stray Unhold is nothing."""
         channel = self.channels.get(leg)
-        call = None if channel is None else self._call(channel.talks_on)
-        if channel is None or call is None or channel.agent is None or (leg in call.holding) is held:
+        if channel is None or channel.agent is None:
             return []
         if held:
-            call.holding.add(leg)
-            return [AgentHeld(call.uniqueid, channel.agent)]
-        call.holding.discard(leg)
-        return [AgentUnheld(call.uniqueid, channel.agent)]
+            other = channel.talks_on or self._subscriber_in(channel.bridge)
+            return [] if other is None else self.hold_of(other, channel)
+        if channel.holds is None or channel.holds not in self._together(channel.bridge):
+            return []
+        return self._unhold(channel)
+
+    def hold_of(self, other: UniqueId, channel: Channel) -> list[LiveFact]:
+        """This agent's leg has put that other leg on hold, and need share no bridge with it meanwhile."""
+        if channel.agent is None or other not in self.channels or channel.holds == other:
+            return []
+        channel.holds = other
+        return [AgentHeld(self._name_of_call(channel, other), channel.agent)]
+
+    def let_go(self, leg: UniqueId) -> None:
+        """The agent has handed on whom they had on hold."""
+        if (channel := self.channels.get(leg)) is not None:
+            channel.holds = None
+
+    def holders(self) -> dict[UniqueId, tuple[str, ...]]:
+        """Which agents have put a leg on hold."""
+        found: dict[UniqueId, tuple[str, ...]] = {}
+        for channel in self.channels.values():
+            if channel.holds is not None and channel.agent is not None:
+                found[channel.holds] = (*found.get(channel.holds, ()), channel.agent)
+        return found
+
+    def agent_leg(self, name: str) -> Channel | None:
+        """The agent's leg that Asterisk calls so."""
+        return next((each for each in self.channels.values() if each.agent and each.leg.channel == name), None)
+
+    def line_of(self, agent: str) -> Line | None:
+        """The agent's part in a call that is talked in or held; a subscriber's call before one among colleagues."""
+        found: Line | None = None
+        for channel in self.channels.values():
+            if channel.agent == agent and (line := self._line(channel, agent)) is not None:
+                if line.other.channel.startswith(TRUNK_CHANNEL):
+                    return line
+                found = found or line
+        return found
 
     def end(self, uniqueid: UniqueId) -> list[LiveFact]:
         """A channel hung up; when it was the caller's, the call has ended."""
@@ -206,6 +246,9 @@ class Picture:
             self.leave(uniqueid, channel.bridge)
             self._stop_talking(channel)
             del self.channels[uniqueid]
+            for other in self.channels.values():
+                if other.holds == uniqueid:
+                    other.holds = None
         self._ended[uniqueid] = None
         if len(self._ended) > REMEMBERED_ENDED:
             del self._ended[next(iter(self._ended))]
@@ -231,31 +274,73 @@ class Picture:
             if (channel := self.channels.get(leg)) is not None:
                 self._stop_talking(channel)
             call.talking.pop(leg, None)
-            call.holding.discard(leg)
 
     def _stop_talking(self, channel: Channel) -> None:
         if (call := self._call(channel.talks_on)) is not None:
             call.talking.pop(channel.leg.uniqueid, None)
-            call.holding.discard(channel.leg.uniqueid)
         channel.talks_on = None
+
+    def _line(self, channel: Channel, agent: str) -> Line | None:
+        others = [self.channels[each] for each in self._together(channel.bridge) if each != channel.leg.uniqueid]
+        colleagues = [each for each in others if each.agent not in {None, agent}]
+        held = None if channel.holds is None else self.channels.get(channel.holds)
+        if held is not None:
+            asked = next(iter(colleagues), None) if held not in others else None
+            rung = asked or next(iter(self._rung_by(others)), None)
+            name = "" if rung is None else rung.agent or ""
+            call = self._name_of_call(channel, held.leg.uniqueid)
+            return Line(agent, call, channel.leg, held.leg, True, name, asked is not None)
+        subscribers = [each for each in others if each.leg.channel.startswith(TRUNK_CHANNEL)]
+        for other in (*subscribers, *colleagues):
+            return Line(agent, self._name_of_call(channel, other.leg.uniqueid), channel.leg, other.leg, False)
+        return None
+
+    def _rung_by(self, legs: list[Channel]) -> Iterator[Channel]:
+        """Phones that ring because a pair of Local halves dials them, one half of which is among these legs."""
+        halves = {each.leg.uniqueid for leg in legs if (each := self._other_half(leg.leg.channel)) is not None}
+        return self.dialled_from(halves)
+
+    def _name_of_call(self, channel: Channel, other: UniqueId) -> UniqueId:
+        return other if other in self.calls else channel.leg.uniqueid
+
+    def _subscriber_in(self, bridge: str) -> UniqueId | None:
+        """The subscriber whom an agent has called: no call of ours begins with their leg."""
+        legs = (self.channels[each].leg for each in self._together(bridge))
+        return next((leg.uniqueid for leg in legs if leg.channel.startswith(TRUNK_CHANNEL)), None)
+
+    def _back_from_hold(self, entered: UniqueId, together: list[UniqueId]) -> list[LiveFact]:
+        """Who has been on hold and who put them there meet again; a caller's agent is told of by ``answer``."""
+        facts: list[LiveFact] = []
+        for member in together:
+            channel = self.channels[member]
+            other = channel.holds
+            if other is not None and other in together and entered in {member, other} and other not in self.calls:
+                facts += self._unhold(channel)
+        return facts
+
+    def _unhold(self, channel: Channel) -> list[LiveFact]:
+        other, channel.holds = channel.holds, None
+        if other is None or channel.agent is None:
+            return []
+        return [AgentUnheld(self._name_of_call(channel, other), channel.agent)]
 
     def _together(self, bridge: str) -> list[UniqueId]:
         """Everybody who hears this bridge, also behind pairs of Local halves, as transfers by DTMF make them."""
+        if not bridge:
+            return []
         seen = [bridge]
         together: list[UniqueId] = []
         for each in seen:
             for member in self.bridges.get(each, ()):
                 together.append(member)
                 name = self.channels[member].leg.channel
-                if name.startswith("Local/"):
-                    far = self._bridge_of_half(name)
-                    if far and far not in seen:
-                        seen.append(far)
+                half = self._other_half(name)
+                if half is not None and half.bridge and half.bridge not in seen:
+                    seen.append(half.bridge)
         return together
 
-    def _bridge_of_half(self, name: str) -> str:
+    def _other_half(self, name: str) -> Channel | None:
+        if not name.startswith("Local/"):
+            return None
         other = name[:-1] + ("2" if name.endswith("1") else "1")
-        for channel in self.channels.values():
-            if channel.leg.channel == other:
-                return channel.bridge
-        return ""
+        return next((channel for channel in self.channels.values() if channel.leg.channel == other), None)

@@ -14,6 +14,8 @@ from callcenter.words import UniqueId
 
 OUTGOING = "(Outgoing Line)"
 """What Asterisk shows as the data of a channel that Dial or Queue made (seen on 22.10)."""
+HOLD_BRIDGE = "hold-"
+"""How the bridge of a caller on hold is named in our dialplan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,16 @@ class ShownChannel:
     def queue(self) -> str:
         """The queue that the channel is in, waiting or talking; empty elsewhere."""
         return self.data.partition(",")[0] if self.application == "Queue" else ""
+
+    @property
+    def on_hold(self) -> bool:
+        """In the bridge with music that our context ``hold`` puts a caller into."""
+        return self.application == "BridgeWait" and self.data.startswith(HOLD_BRIDGE)
+
+    @property
+    def waits(self) -> bool:
+        """An agent's leg whose caller is on hold; nothing else of ours waits so."""
+        return self.application == "Wait" and not self.bridge
 
 
 @dataclass(frozen=True, slots=True)

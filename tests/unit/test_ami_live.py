@@ -219,7 +219,9 @@ def test_an_agent_who_is_transferred_from_is_no_longer_talking() -> None:
         view=view,
     )
     [call] = view.calls()
-    assert (call.talking, call.held) == ((), False)
+    assert (call.talking, call.holders) == ((), ("101",))
+    told(ami.Hangup(ANNA, 16), view=view)
+    assert not view.calls()[0].held
 
 
 def test_a_caller_whose_arrival_was_torn_is_known_when_an_agent_rings() -> None:
