@@ -117,7 +117,8 @@ class House:
     def _write_settings(self) -> None:
         self.settings_file = self.folder / "callcenter.toml"
         self.settings_file.write_text(
-            settings_toml(self.folder, self.folders, self.binary, lambda name: getattr(self.ports, name)), "utf-8"
+            settings_toml(self.plan, self.folder, self.folders, self.binary, lambda name: getattr(self.ports, name)),
+            "utf-8",
         )
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CALLCENTER_")}
         self.environment = {

@@ -71,6 +71,7 @@ class Plan:
         LabOlt("dom-gpon-2", "gpon", seed=5),
     )
     agent_count: int = 6
+    unanswered_rings: int = 3
     signed_in: bool = True
     """The agents are at work from the beginning, as after the first morning."""
     subscribers: int = 400
@@ -100,7 +101,9 @@ class Plan:
         return [f"{family}0/{pon}:{onu}" for pon in range(1, olt.pons + 1) for onu in range(1, olt.onus + 1)]
 
 
-def settings_toml(folder: Path, folders: AsteriskFolders, binary: AsteriskBinary, port: Callable[[str], object]) -> str:
+def settings_toml(
+    plan: Plan, folder: Path, folders: AsteriskFolders, binary: AsteriskBinary, port: Callable[[str], object]
+) -> str:
     """The lab's ``callcenter.toml``; the secrets are given by the environment."""
     return f"""\
 data_dir = "{folder}"
@@ -135,6 +138,9 @@ poll_s = 0.5
 
 [outbound]
 trunk = "lab"
+
+[agents]
+unanswered_rings = {plan.unanswered_rings}
 """
 
 

@@ -218,9 +218,12 @@ class Keeper:
                 continue
             span = timedelta(seconds=self._wrap_up_of(extension, talk.queue))
             async with self._database.scoped(Scope.only(())) as connection:
+                begun = False
                 with contextlib.suppress(RuleBroken):
-                    await duty.wrap_up(connection, extension, self._clock(), talk.call, span)
+                    begun = await duty.wrap_up(connection, extension, self._clock(), talk.call, span)
             await self._duties.load()
+            if not begun and self._duties.of(extension).status is AgentStatus.READY:
+                await self._first(extension)
 
     def _wrap_up_of(self, extension: str, queue: str) -> int:
         book = self._book()
@@ -249,9 +252,7 @@ class Keeper:
         steps = self.steps()
         if ready := {step.extension for step in steps if isinstance(step, Pause) and not step.paused}:
             for extension in sorted(ready):
-                if await self.before_ready(extension):
-                    now = asyncio.get_running_loop().time()
-                    self._first_rung[extension] = now + PLACE_RINGS_FOR.total_seconds()
+                await self._first(extension)
             steps = self.steps()
         now = asyncio.get_running_loop().time()
         self._told = {step: at for step, at in self._told.items() if at + SEEN_WITHIN > now}
@@ -264,6 +265,12 @@ class Keeper:
             except Refused as exc:
                 self._refused.add(step)
                 log.warning("floor: Asterisk refuses %s: %s", step, exc.why)
+
+    async def _first(self, extension: str) -> None:
+        """Somebody's kept place may come before whoever waits in the queues of an agent who is about to be free."""
+        if await self.before_ready(extension):
+            now = asyncio.get_running_loop().time()
+            self._first_rung[extension] = now + PLACE_RINGS_FOR.total_seconds()
 
     def steps(self) -> list[Step]:
         """What Asterisk is to be told now."""

@@ -104,8 +104,11 @@ class Queue:
 
     @property
     def wrapup_guard_s(self) -> int:
-        """For so long Asterisk itself rings nobody after a call; by then the floor has said who is in wrap-up."""
-        return min(self.wrapup_s, 5)
+        """For so long Asterisk itself rings nobody after a call; by then the floor has said who is in wrap-up.
+
+        Where places are kept it is a second at least: somebody's turn may come before whoever is on the line.
+        """
+        return max(1 if self.keep_place else 0, min(self.wrapup_s, 5))
 
 
 @dataclass(frozen=True, slots=True)

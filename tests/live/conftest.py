@@ -44,6 +44,7 @@ PLAN = Plan(
         LabOlt("night-gpon", "gpon", pons=2, onus=16, seed=4),
     ),
     agent_count=4,
+    unanswered_rings=20,
     subscribers=40,
     answer_after=None,
     agent_tone=Tone(880),
