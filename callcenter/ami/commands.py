@@ -137,7 +137,7 @@ class Commands:
         await self._session.send("Setvar", headers)
 
     async def redirect(self, channel: str, exten: str, *, context: str, other: tuple[str, str] | None = None) -> None:
-        """Sends a channel to an extension of our dialplan; ``other`` is a second channel and its extension, in one step.
+        """Sends a channel to an extension of our dialplan; ``other``: a second channel and its extension, in one step.
 
         Raises ``Refused`` when one of them is no more: then neither was sent.
         """
@@ -157,7 +157,7 @@ class Commands:
         await self._session.send("Redirect", headers)
 
     async def blind_transfer(self, channel: str, exten: str, *, context: str) -> None:
-        """Hands on whom this channel shares a bridge with, as its phone would. Raises ``Refused`` when it shares none."""
+        """Hands on whom this channel shares a bridge with, as its phone would. ``Refused`` when it shares none."""
         await self._session.send("BlindTransfer", _to(channel, exten, context))
 
     async def attended_transfer(self, channel: str, exten: str, *, context: str) -> None:

@@ -23,6 +23,7 @@ from callcenter.ami.facts import (
     CallEnded,
     CallerJoinedQueue,
     CallTransferred,
+    DutyCodeDialled,
     Line,
     LinkLost,
     LinkRestored,
@@ -46,6 +47,7 @@ __all__ = [
     "CallEnded",
     "CallTransferred",
     "CallerJoinedQueue",
+    "DutyCodeDialled",
     "Line",
     "LinkLost",
     "LinkRestored",
@@ -92,6 +94,10 @@ class LiveView:
     def agents_on_a_line(self) -> frozenset[str]:
         """Agents whose phone rings, talks or dials, for whatever reason."""
         return frozenset(channel.agent for channel in self._now.channels.values() if channel.agent is not None)
+
+    def legs_of(self, agent: str) -> list[str]:
+        """Asterisk's names of every leg of this agent's phone that is alive."""
+        return [channel.leg.channel for channel in self._now.channels.values() if channel.agent == agent]
 
     def is_empty(self) -> bool:
         """Whether no channel, bridge or call is left: true after the last hangup."""
@@ -149,6 +155,8 @@ class LiveView:
             case ami.UserEvent(name="CallHeld", leg=Leg() as other):
                 agent = self._now.agent_leg(event.headers.get("Leg", ""))
                 return [] if agent is None else self._now.hold_of(other.uniqueid, agent)
+            case ami.UserEvent(name="AgentDuty", headers=headers) if headers.get("Agent", "").isdigit():
+                return [DutyCodeDialled(headers["Agent"])]
             case ami.FullyBooted() | ami.Shutdown() | ami.Reload() | ami.OriginateResponse() | ami.UserEvent():
                 return []
             case _:
