@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from callcenter.cli import duty  # noqa: F401 - adds its commands to ``agent``
+from callcenter.cli import duty, holidays  # noqa: F401 - they add their commands to ``agent`` and ``provider``
 from callcenter.cli.asterisk import asterisk
 from callcenter.cli.house import import_house
 from callcenter.cli.ledger import callbacks, journal, recordings
@@ -15,6 +15,7 @@ from callcenter.cli.people import agent, token, user
 from callcenter.cli.place import Place, Told
 from callcenter.cli.providers import did, provider
 from callcenter.cli.queues import queue, trunk
+from callcenter.cli.reasons import pause
 from callcenter.cli.subscribers import olt, subscriber
 from callcenter.store.migrate import migrate
 
@@ -50,7 +51,7 @@ def serve(place: Place) -> None:
 
 
 for command in (
-    provider, did, trunk, queue, agent, user, token, olt, subscriber, import_house, asterisk, journal, callbacks,
+    provider, did, trunk, queue, agent, pause, user, token, olt, subscriber, import_house, asterisk, journal, callbacks,
     recordings,
 ):  # fmt: skip
     main.add_command(command)

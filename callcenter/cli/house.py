@@ -14,7 +14,7 @@ import click
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.cli.place import Place, mistakes
+from callcenter.cli.place import Place, clock, mistakes
 from callcenter.cli.subscribers import olt_row
 from callcenter.diag.verdict import Thresholds
 from callcenter.errors import Misconfigured, RuleBroken
@@ -35,9 +35,10 @@ _HEADING = re.compile(r"\s*\[\[\s*([a-z_]+)(?:\s*\.\s*([a-z_]+))?\s*\]\]")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_obj
 def import_house(place: Place, file: Path) -> None:
-    """Takes providers, DIDs, queues, OLTs, agents and trunks from one TOML file.
+    """Takes providers, DIDs, queues, holidays, reasons, OLTs, agents and trunks from one TOML file.
 
-    What the file names is added or changed; what it does not name stays. An agent with a login gets a sign-in, whose
+    What the file names is added or changed; what it does not name stays. Of a queue's agents, a provider's reasons and
+    the house's pauses the file names all or none. An agent with a login gets a sign-in, whose
     password is printed once.
     """
     written = _text(file)
@@ -131,6 +132,9 @@ class _Furnishing:
         for number, trunk in enumerate(self.house.trunk):
             change = await self._try(("trunk", number), register.put_trunk(connection, None, trunk))
             self._count("trunk", change)
+        if self.house.pause:
+            work = register.set_pause_reasons(connection, self.house.pause, clock())
+            self._count("pause list", await self._try(("pause", 0), work))
         for number, provider in enumerate(self.house.provider):
             if number in owners:
                 await self._belongings(connection, ("provider", number), owners[number], provider)
@@ -168,6 +172,12 @@ class _Furnishing:
         for number, queue in enumerate(provider.queue):
             change = await self._try((*loc, "queue", number), register.put_queue(connection, owner, queue))
             self._count("queue", change)
+        for number, holiday in enumerate(provider.holiday):
+            change = await self._try((*loc, "holiday", number), register.put_holiday(connection, owner, holiday))
+            self._count("holiday", change)
+        if provider.reason:
+            work = register.set_call_reasons(connection, owner, provider.reason, clock())
+            self._count("reason list", await self._try((*loc, "reason", 0), work))
         for number, olt in enumerate(provider.olt):
             await self._try((*loc, "olt", number), self._olt(connection, owner, olt))
 

@@ -37,6 +37,10 @@ def _settings(command: Any) -> Any:
             click.option("--min-talk-s", type=float, help="A shorter talk counts as missed."),
             click.option("--short-abandon-s", type=int, help="Who leaves sooner is told apart in reports."),
             click.option("--callback-within-min", type=int, help="The promise after a missed call."),
+            click.option("--callback-attempts", type=int, help="After so many in vain the shift lead decides."),
+            click.option("--callback-every-min", type=int, help="The least time between two of them."),
+            click.option("--callback-talk-s", type=float, help="A shorter call back has not reached the subscriber."),
+            click.option("--service-level-s", type=int, help="Answered within so much is in time, for reports."),
             click.option("--threshold", multiple=True, metavar="NAME=DBM", help="Such as onu_rx_weak=-25."),
         )
     ):

@@ -27,6 +27,8 @@ def queue() -> None:
 @click.option("--ring-s", type=int, help="How long one phone rings.")
 @click.option("--wrapup-s", type=int, help="An agent's pause after a call.")
 @click.option("--max-waiting", type=int, help="Callers at once.")
+@click.option("--keep-place/--no-keep-place", default=None, help="Callers may press 1 to be called back in their turn.")
+@click.option("--keep-place-every-s", type=int, help="How often they are told so.")
 @click.pass_obj
 def add(place: Place, /, slug: str, name: str, **given: Any) -> None:
     """Adds a queue to a provider, or changes what is named of it."""
@@ -56,6 +58,8 @@ def list_all(place: Place, as_json: bool) -> None:
                 "ring_s": each.ring_s,
                 "wrapup_s": each.wrapup_s,
                 "max_waiting": each.max_waiting,
+                "keep_place": each.keep_place,
+                "keep_place_every_s": each.keep_place_every_s,
                 "agents": [member.extension for member in each.members],
             }
             for each in book.queues

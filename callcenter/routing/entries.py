@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -55,9 +56,21 @@ def _number(value: Any) -> str:
     return to_e164(value)
 
 
+def _day(value: Any) -> Any:
+    """TOML has dates of its own; whoever writes one in quotes means the same."""
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a day such as 2027-01-01") from None
+    if type(value) is not date:
+        raise ValueError("is a day such as 2027-01-01")
+    return value
+
+
 def _named(key: str) -> BeforeValidator:
-    """Lets a plain text stand for an entry of which only this is said."""
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+    """Lets a plain text or day stand for an entry of which only this is said."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, (str, date)) else value)
 
 
 Label = Annotated[str, Field(max_length=60), AfterValidator(_label)]
@@ -97,6 +110,8 @@ class QueueEntry(Entry):
     ring_s: int = Field(20, ge=3, le=120)
     wrapup_s: int = Field(10, ge=0, le=600)
     max_waiting: int = Field(50, ge=1, le=1000)
+    keep_place: bool = True
+    keep_place_every_s: int = Field(60, ge=15, le=600)
     agents: tuple[Annotated[MemberEntry, _named("extension")], ...] = ()
 
 
@@ -132,6 +147,10 @@ class ProviderEntry(Entry):
     min_talk_s: float = Field(1.0, ge=0, le=60)
     short_abandon_s: int = Field(5, ge=0, le=60)
     callback_within_min: int = Field(30, ge=1, le=10080)
+    callback_attempts: int = Field(3, ge=1, le=20)
+    callback_every_min: int = Field(15, ge=1, le=1440)
+    callback_talk_s: float = Field(5.0, ge=0, le=60)
+    service_level_s: int = Field(20, ge=1, le=600)
     thresholds: dict[str, float] = Field(default_factory=dict)
 
     @field_validator("timezone")
@@ -155,6 +174,36 @@ class ProviderEntry(Entry):
             raise ValueError("holds a control character")
         sentence_template(value)
         return value
+
+
+class HolidayEntry(Entry):
+    """A day unlike its weekday; without ``hours`` nobody answers on it."""
+
+    day: Annotated[date, BeforeValidator(_day)]
+    name: str = Field("", max_length=80)
+    hours: list[str] = Field(default_factory=list)
+
+    @field_validator("hours")
+    @classmethod
+    def _spans(cls, value: list[str]) -> list[str]:
+        try:
+            return WeekHours.parse({"mon": value}).as_json()["mon"]
+        except ValueError as exc:
+            raise ValueError(str(exc).removeprefix("mon: ")) from None
+
+
+class ReasonEntry(Entry):
+    """Why people call, in both languages; without ``en`` the Ukrainian name stands for both."""
+
+    code: Slug
+    uk: Name
+    en: Name | None = None
+
+
+class PauseEntry(ReasonEntry):
+    """Why a pause is taken, and for how long at most; without ``limit_min`` for as long as it takes."""
+
+    limit_min: int | None = Field(None, ge=1, le=1440)
 
 
 class AgentEntry(Entry):
@@ -184,6 +233,8 @@ class HouseProvider(ProviderEntry):
     queue: tuple[QueueEntry, ...] = ()
     trunk: tuple[TrunkEntry, ...] = ()
     olt: tuple[OltEntry, ...] = ()
+    holiday: tuple[Annotated[HolidayEntry, _named("day")], ...] = ()
+    reason: tuple[ReasonEntry, ...] = ()
 
 
 class HouseAgent(AgentEntry):
@@ -198,3 +249,4 @@ class HouseFile(Entry):
     provider: tuple[HouseProvider, ...] = ()
     agent: tuple[HouseAgent, ...] = ()
     trunk: tuple[TrunkEntry, ...] = ()
+    pause: tuple[PauseEntry, ...] = ()

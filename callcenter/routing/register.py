@@ -7,15 +7,26 @@ The transaction's scope must be every provider.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Literal, TypeAlias
 
-from sqlalchemy import Table, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Table, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.errors import RuleBroken
 from callcenter.routing import tables
-from callcenter.routing.entries import AgentEntry, DidEntry, MemberEntry, ProviderEntry, QueueEntry, TrunkEntry
+from callcenter.routing.entries import (
+    AgentEntry,
+    DidEntry,
+    HolidayEntry,
+    MemberEntry,
+    PauseEntry,
+    ProviderEntry,
+    QueueEntry,
+    ReasonEntry,
+    TrunkEntry,
+)
 from callcenter.words import AgentId, ProviderId, QueueId
 
 Change: TypeAlias = Literal["added", "changed", "same"]
@@ -56,6 +67,30 @@ async def remove_did(connection: AsyncConnection, number: str) -> None:
     done = await connection.execute(delete(tables.did).where(tables.did.c.number == number))
     if not done.rowcount:
         raise RuleBroken(f"there is no DID {number} (see `callcenter did list`)")
+
+
+async def put_holiday(connection: AsyncConnection, owner: ProviderId, entry: HolidayEntry) -> Change:
+    values = {name: value for name, value in entry.given.items() if name != "day"}
+    return await _put(connection, tables.holiday, {"provider_id": owner, "day": entry.day}, values)
+
+
+async def remove_holiday(connection: AsyncConnection, owner: ProviderId, day: date) -> None:
+    of = tables.holiday.c
+    done = await connection.execute(delete(tables.holiday).where(of.provider_id == owner, of.day == day))
+    if not done.rowcount:
+        raise RuleBroken(f"{day} is no holiday (see `callcenter provider holiday list`)")
+
+
+async def set_call_reasons(
+    connection: AsyncConnection, owner: ProviderId, entries: Sequence[ReasonEntry], at: datetime
+) -> Change:
+    """Exactly these reasons, in this order, are the provider's; the others are retired and old calls keep them."""
+    return await _set_reasons(connection, tables.call_reason, {"provider_id": owner}, entries, at)
+
+
+async def set_pause_reasons(connection: AsyncConnection, entries: Sequence[PauseEntry], at: datetime) -> Change:
+    """Exactly these reasons, in this order, are the house's; the others are retired and old pauses keep them."""
+    return await _set_reasons(connection, tables.pause_reason, {}, entries, at)
 
 
 async def put_trunk(connection: AsyncConnection, owner: ProviderId | None, entry: TrunkEntry) -> Change:
@@ -152,6 +187,27 @@ async def _put(
         return "same"
     await connection.execute(update(table).where(*where).values(differing))
     return "changed"
+
+
+async def _set_reasons(
+    connection: AsyncConnection, table: Table, whose: Mapping[str, object], entries: Sequence[ReasonEntry], at: datetime
+) -> Change:
+    codes = [entry.code for entry in entries]
+    if len(set(codes)) < len(codes):
+        raise RuleBroken(f"a reason is named twice: {next(code for code in codes if codes.count(code) > 1)}")
+    changes = set()
+    for sort, entry in enumerate(entries):
+        values: dict[str, object] = {
+            "name_uk": entry.uk, "name_en": entry.en or "", "sort": sort, "retired_at": None,
+        }  # fmt: skip
+        if isinstance(entry, PauseEntry):
+            values["limit_s"] = None if entry.limit_min is None else entry.limit_min * 60
+        changes.add(await _put(connection, table, {**whose, "code": entry.code}, values))
+    of = table.c
+    others: list[ColumnElement[bool]] = [of[name] == value for name, value in whose.items()]
+    others += [of.code.not_in(codes), of.retired_at.is_(None)]
+    retired = await connection.execute(update(table).where(*others).values(retired_at=at))
+    return "changed" if retired.rowcount or changes - {"same"} else "same"
 
 
 async def _belongs(connection: AsyncConnection, table: Table, key: str, value: str, owner: ProviderId | None) -> None:
