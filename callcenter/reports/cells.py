@@ -14,6 +14,7 @@ COUNTS: Final = (
 )  # fmt: skip
 WORK: Final = (
     "taken", "not_taken", "talk_ms", "held_ms", "wrap_ms", "outgoing", "out_reached", "out_talk_ms",
+    "busy_ms",
 )  # fmt: skip
 _LOOK_BACK: Final = "7 days"
 
@@ -30,11 +31,11 @@ def _ms(seconds: str) -> str:
     return f"round({seconds}::float8 * 1000)::bigint"
 
 
-_LASTED: Final = "round(extract(epoch FROM ended_at - started_at) * 1000)::bigint"
+_LASTED: Final = "round(date_part('epoch', ended_at - started_at) * 1000)::bigint"
+_STATES: Final = "agent_state.call_id = call.id AND agent_state.call_id <> '' AND ended_at IS NOT NULL"
 _SHORT: Final = "(starts_with(call.outcome, 'left_') AND coalesce(call.waited_s < bound.short_abandon_s, false))"
 _WRAP: Final = f"""coalesce((
-    SELECT sum({_LASTED}) FROM agent_state
-    WHERE agent_state.call_id = call.id AND state = 'wrap_up' AND ended_at IS NOT NULL), 0)::bigint"""  # noqa: S608
+    SELECT sum({_LASTED}) FROM agent_state WHERE {_STATES} AND state = 'wrap_up'), 0)::bigint"""  # noqa: S608
 _REASON: Final = """coalesce((
     SELECT call_note.reason FROM call_note WHERE call_note.call_id = call.id AND call_note.reason <> ''
     ORDER BY call_note.at DESC, call_note.agent LIMIT 1), '')"""
@@ -83,13 +84,17 @@ def of_agents(bound: str, where: str = "true") -> str:
                 WHERE call_segment.call_id = call.id AND kind = 'talking' AND agent = who.agent), 0)::bigint
             END AS talk_ms,
         CASE WHEN {taken} AND who.place = 1 THEN {_ms("call.held_s")} ELSE 0 END AS held_ms,
-        CASE WHEN {taken} THEN coalesce((SELECT sum({_LASTED}) FROM agent_state JOIN agent ON agent.id = agent_id
-                WHERE agent_state.call_id = call.id AND state = 'wrap_up' AND ended_at IS NOT NULL
-                    AND agent.extension = who.agent), 0)::bigint ELSE 0 END AS wrap_ms,
+        CASE WHEN {taken} THEN spent.wrap_ms ELSE 0 END AS wrap_ms,
         ({own})::int AS outgoing, ({own} AND call.outcome = 'answered')::int AS out_reached,
-        CASE WHEN {own} AND call.outcome = 'answered' THEN {_ms("call.talked_s")} ELSE 0 END AS out_talk_ms
+        CASE WHEN {own} AND call.outcome = 'answered' THEN {_ms("call.talked_s")} ELSE 0 END AS out_talk_ms,
+        spent.busy_ms
     {_CALLS.format(bound=bound, where=where)}, LATERAL (
         SELECT agent, place FROM unnest(call.agents) WITH ORDINALITY AS talked (agent, place)
         UNION ALL
         SELECT DISTINCT rung, 0 FROM unnest(call.rang) AS rung WHERE call.direction = 'in' AND rung <> ALL (call.agents)
-    ) AS who"""  # noqa: S608 - constants of this file and of ``queries``
+    ) AS who CROSS JOIN LATERAL (
+        SELECT coalesce(sum({_LASTED}) FILTER (WHERE state = 'wrap_up'), 0)::bigint AS wrap_ms,
+            coalesce(sum({_LASTED}), 0)::bigint AS busy_ms
+        FROM agent_state JOIN agent ON agent.id = agent_state.agent_id
+        WHERE {_STATES} AND state IN ('ringing', 'talking', 'on_hold', 'wrap_up') AND agent.extension = who.agent
+    ) AS spent"""  # noqa: S608 - constants of this file and of ``queries``

@@ -101,19 +101,22 @@ async def debts(connection: AsyncConnection, wanted: Wanted, by: By = By.ALL) ->
 async def work(connection: AsyncConnection, wanted: Wanted, now: datetime) -> dict[str, Work]:
     """What each agent did, by extension; only agents who had a call or were signed in are told of.
 
-    Calls are those of the transaction's scope. So is the busy time, when the scope or ``wanted`` is not every
-    provider: then what an agent did for others is neither told nor counted as busy.
+    Calls, and the time they took, are those of the transaction's scope: what an agent did for others is not told. The
+    time signed in is that of agents who serve a provider of this scope, from the first midnight of the period to its
+    last; ``now`` ends what still goes on.
     """
     await connection.execute(_PLANS)
     found: dict[str, Work] = {}
     for row in await connection.execute(_work_statement(wanted), _values(wanted)):
         found[row.agent] = Work(
             taken=row.taken, not_taken=row.not_taken, talk_ms=row.talk_ms, held_ms=row.held_ms, wrap_ms=row.wrap_ms,
-            out=row.outgoing, out_reached=row.out_reached, out_talk_ms=row.out_talk_ms,
+            out=row.outgoing, out_reached=row.out_reached, out_talk_ms=row.out_talk_ms, busy_ms=row.busy_ms,
         )  # fmt: skip
-    for row in await connection.execute(_duty_statement(wanted), {**_values(wanted), "now": now}):
-        spent = Work(signed_in_ms=row.signed_in_ms, busy_ms=row.busy_ms, paused_ms=row.paused_ms)
-        if spent != Work() or row.agent in found:
+    span = (await connection.execute(text(f"WITH {_bound(wanted)} {_SPAN}"), _values(wanted))).one()
+    if span.since is not None:
+        values = {**_values(wanted), "since": span.since, "until": span.until, "now": now}
+        for row in await connection.execute(_duty_statement(wanted), values):
+            spent = Work(signed_in_ms=row.signed_in_ms, paused_ms=row.paused_ms)
             found[row.agent] = found.get(row.agent, Work()) + spent
     return dict(sorted(found.items()))
 
@@ -294,38 +297,34 @@ def _work_statement(wanted: Wanted) -> TextClause:
     )
 
 
+_SPAN: Final = "SELECT min(since) AS since, max(until) AS until FROM bound"
+
+
 def _duty_statement(wanted: Wanted) -> TextClause:
-    narrowed = wanted.provider is not None or wanted.queue is not None
-    theirs = "AND call.provider_id = :provider" if wanted.provider is not None else ""
-    theirs += " AND call.queue = :queue" if wanted.queue is not None else ""
-    served = "AND queue_agent.provider_id = :provider" if wanted.provider is not None else ""
+    served = " AND queue_agent.provider_id = :provider" if wanted.provider is not None else ""
+    seen = f"EXISTS (SELECT FROM queue_agent WHERE queue_agent.agent_id = agent.id{served})"
+    if wanted.provider is None:
+        seen = f"(current_setting('callcenter.scope', true) = 'all' OR {seen})"
+    own = " AND agent.extension = :agent" if wanted.agent is not None else ""
+    since, until, now = (f"CAST(:{name} AS timestamptz)" for name in ("since", "until", "now"))
     return text(
         f"""
-        WITH {_bound(wanted)},
-        span AS (SELECT min(since) AS since, max(until) AS until,
-            {"false" if narrowed else "current_setting('callcenter.scope', true) = 'all'"} AS everything FROM bound),
-        stretch AS (
-            SELECT agent.extension AS agent, told.state, told.call_id, span.everything,
-                (extract(epoch FROM least(coalesce(told.ended_at, CAST(:now AS timestamptz)), span.until)
-                    - greatest(told.started_at, span.since)) * 1000)::bigint AS ms
-            FROM span CROSS JOIN agent CROSS JOIN LATERAL (
-                SELECT * FROM agent_state s
-                WHERE s.agent_id = agent.id AND s.started_at >= span.since AND s.started_at < span.until
-                UNION ALL
-                (SELECT * FROM agent_state s WHERE s.agent_id = agent.id AND s.started_at < span.since
-                 ORDER BY s.started_at DESC LIMIT 1)
-            ) AS told
-            WHERE told.state <> 'offline' {"AND agent.extension = :agent" if wanted.agent is not None else ""}
-                AND (span.everything
-                    OR EXISTS (SELECT FROM queue_agent WHERE queue_agent.agent_id = agent.id {served}))
+        WITH stretch AS (
+            SELECT agent_id, state, started_at, ended_at FROM agent_state
+            WHERE started_at >= {since} AND started_at < {until} AND state <> 'offline'
+            UNION ALL
+            SELECT agent.id, told.state, {since}, told.ended_at FROM agent CROSS JOIN LATERAL (
+                SELECT state, ended_at FROM agent_state
+                WHERE agent_state.agent_id = agent.id AND started_at < {since} ORDER BY started_at DESC LIMIT 1
+            ) AS told WHERE told.state <> 'offline'
+        ), spent AS (
+            SELECT agent_id, state, round(date_part('epoch',
+                least(coalesce(ended_at, {now}), {until}) - started_at) * 1000)::bigint AS ms FROM stretch
         )
-        SELECT agent, sum(ms)::bigint AS signed_in_ms,
-            coalesce(sum(ms) FILTER (WHERE state = 'paused'), 0)::bigint AS paused_ms,
-            coalesce(sum(ms) FILTER (WHERE state IN ('ringing', 'talking', 'on_hold', 'wrap_up')
-                AND (everything OR call_id IN (SELECT call.id FROM call JOIN span ON true
-                    WHERE call.arrived_at >= span.since - interval '1 day' AND call.arrived_at < span.until {theirs}))),
-                0)::bigint AS busy_ms
-        FROM stretch WHERE ms > 0 GROUP BY agent
+        SELECT agent.extension AS agent, sum(ms)::bigint AS signed_in_ms,
+            coalesce(sum(ms) FILTER (WHERE state = 'paused'), 0)::bigint AS paused_ms
+        FROM spent JOIN agent ON agent.id = spent.agent_id
+        WHERE ms > 0 AND {seen}{own} GROUP BY agent.extension
         """  # noqa: S608
     )
 
@@ -347,7 +346,7 @@ def _debts_statement(wanted: Wanted, by: By) -> TextClause:
             UNION ALL
             SELECT bound.provider_id, (debt.closed_at AT TIME ZONE timezone)::date, 0, debt.paid::int,
                 (debt.paid AND debt.closed_at <= debt.due_at)::int, (NOT debt.paid)::int,
-                CASE WHEN debt.paid THEN round(extract(epoch FROM debt.closed_at - debt.opened_at) * 1000) ELSE 0 END
+                CASE WHEN debt.paid THEN round(date_part('epoch', debt.closed_at - debt.opened_at) * 1000) ELSE 0 END
             FROM bound CROSS JOIN LATERAL (
                 SELECT *, closed_reason IN ('got_through', 'called_back') AS paid FROM callback
                 WHERE callback.provider_id = bound.provider_id AND closed_at >= bound.since

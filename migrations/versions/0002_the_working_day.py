@@ -189,7 +189,7 @@ CREATE TABLE agent_message (
     seen_at timestamptz
 );
 CREATE INDEX agent_message_unseen ON agent_message (agent_id, at) WHERE seen_at IS NULL;
-CREATE INDEX agent_state_wrap_up ON agent_state (call_id) WHERE state = 'wrap_up';
+CREATE INDEX agent_state_call ON agent_state (call_id) WHERE call_id <> '';
 CREATE INDEX call_of_agent ON call USING gin ((agents || rang)) WITH (fastupdate = off);
 CREATE TABLE report_day (
     provider_id bigint NOT NULL REFERENCES provider ON DELETE CASCADE,
@@ -257,6 +257,7 @@ CREATE TABLE report_agent (
     outgoing integer NOT NULL,
     out_reached integer NOT NULL,
     out_talk_ms bigint NOT NULL,
+    busy_ms bigint NOT NULL,
     FOREIGN KEY (provider_id, day) REFERENCES report_day ON DELETE CASCADE
 );
 CREATE INDEX report_agent_day ON report_agent (provider_id, day);
