@@ -185,6 +185,8 @@ class Line:
     agent: str
     call: UniqueId
     """As the ledger names it: the caller's leg, the agent's own in a call of their making."""
+    provider: str
+    """The slug of whose call it is; empty between colleagues."""
     leg: Leg
     other: Leg
     held: bool

@@ -157,6 +157,10 @@ class LiveView:
                 return [] if agent is None else self._now.hold_of(other.uniqueid, agent)
             case ami.UserEvent(name="AgentDuty", headers=headers) if headers.get("Agent", "").isdigit():
                 return [DutyCodeDialled(headers["Agent"])]
+            case ami.UserEvent(name="CallOut", leg=Leg() as own):
+                if (channel := self._now.channel(own)) is not None:
+                    channel.provider = event.headers.get("Provider", "")
+                return []
             case ami.FullyBooted() | ami.Shutdown() | ami.Reload() | ami.OriginateResponse() | ami.UserEvent():
                 return []
             case _:
@@ -174,7 +178,8 @@ class LiveView:
                     facts += now.end(uniqueid)
         for shown in snapshot.channels:
             now.remember_again(shown.leg.uniqueid)
-            now.channel(shown.leg)
+            if (channel := now.channel(shown.leg)) is not None and channel.agent is not None:
+                channel.provider = channel.provider or shown.provider
             facts += self._open_listed(shown)
         for entry in snapshot.entries:
             if (call := now.calls.get(entry.uniqueid)) is not None:

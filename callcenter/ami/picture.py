@@ -52,6 +52,8 @@ class Channel:
     talks_on: UniqueId | None = None
     holds: UniqueId | None = None
     """Whom this agent has put on hold."""
+    provider: str = ""
+    """On whose behalf this agent's leg dials."""
 
 
 @dataclass(slots=True)
@@ -289,10 +291,11 @@ class Picture:
             rung = asked or next(iter(self._rung_by(others)), None)
             name = "" if rung is None else rung.agent or ""
             call = self._name_of_call(channel, held.leg.uniqueid)
-            return Line(agent, call, channel.leg, held.leg, True, name, asked is not None)
+            return Line(agent, call, self._whose(channel, call), channel.leg, held.leg, True, name, asked is not None)
         subscribers = [each for each in others if each.leg.channel.startswith(TRUNK_CHANNEL)]
         for other in (*subscribers, *colleagues):
-            return Line(agent, self._name_of_call(channel, other.leg.uniqueid), channel.leg, other.leg, False)
+            call = self._name_of_call(channel, other.leg.uniqueid)
+            return Line(agent, call, self._whose(channel, call), channel.leg, other.leg, False)
         return None
 
     def _rung_by(self, legs: list[Channel]) -> Iterator[Channel]:
@@ -302,6 +305,9 @@ class Picture:
 
     def _name_of_call(self, channel: Channel, other: UniqueId) -> UniqueId:
         return other if other in self.calls else channel.leg.uniqueid
+
+    def _whose(self, channel: Channel, call: UniqueId) -> str:
+        return self.calls[call].provider if call in self.calls else channel.provider
 
     def _subscriber_in(self, bridge: str) -> UniqueId | None:
         """The subscriber whom an agent has called: no call of ours begins with their leg."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from callcenter.ami.facts import LinkLost, LinkRestored, LiveCall, LiveFact
+from callcenter.ami.facts import Line, LinkLost, LinkRestored, LiveCall, LiveFact
 from callcenter.ami.live import LiveView
 from callcenter.floor.states import AgentState, AgentStatus, Duty, OnCall, shown
 from callcenter.routing.book import Book
@@ -27,6 +27,7 @@ class AgentNow:
     provider: ProviderId | None = None
     """Whose call it is, when there is one."""
     call: UniqueId | None = None
+    """As the ledger names it: the caller's leg, the agent's own in a call of their making."""
     until: datetime | None = None
     """The end of the wrap-up, or the limit of the pause."""
     asked: str = ""
@@ -59,8 +60,10 @@ def on_call(extension: str, calls: Iterable[LiveCall], *, on_a_line: bool) -> tu
     """What the live view says of an agent: talking, on hold, ringing, or on a line for something else."""
     ringing: LiveCall | None = None
     for call in calls:
+        if extension in call.holders:
+            return OnCall.ON_HOLD, call
         if extension in call.talking:
-            return OnCall.ON_HOLD if call.held else OnCall.TALKING, call
+            return OnCall.TALKING, call
         if any(ring.agent == extension for ring in call.ringing):
             ringing = call
     if ringing is not None:
@@ -102,14 +105,18 @@ class Board:
             extension = agent.extension
             duty = self._duty(extension)
             doing, call = on_call(extension, theirs.get(extension, ()), on_a_line=extension in lines)
+            line = self._line_beside(extension, doing, call)
+            doing = OnCall.ON_HOLD if line is not None and line.held else doing
             state = shown(duty, phones.get(extension, ""), doing)
             reason = duty.reason if state is AgentState.PAUSED else ""
             until = duty.until if state in {AgentState.PAUSED, AgentState.WRAP_UP} else None
-            provider = book.by_slug(call.provider) if call is not None else None
+            slug = call.provider if call is not None else line.provider if line is not None else ""
+            named = call.call if call is not None else line.call if line is not None and line.provider else None
+            provider = book.by_slug(slug)
             agents.append(
                 AgentNow(
                     extension, state, self._since_of(extension, state, reason, duty, now), reason,
-                    None if provider is None else provider.id, None if call is None else call.call, until,
+                    None if provider is None else provider.id, named, until, "" if line is None else line.asked,
                 )
             )  # fmt: skip
         waiting = {call.call: call for call in calls if call.position is not None}
@@ -123,6 +130,12 @@ class Board:
             for queue in book.queues
         )
         return Snapshot(self._linked, self._since, tuple(agents), queues, _lines_of(calls, book))
+
+    def _line_beside(self, extension: str, doing: OnCall, call: LiveCall | None) -> Line | None:
+        """What a caller's call does not tell: a call of the agent's own making, and whom they ask meanwhile."""
+        if doing is OnCall.ON_HOLD or (doing is OnCall.TALKING and call is None):
+            return self._view.line_of(extension)
+        return None
 
     def _since_of(self, extension: str, state: AgentState, reason: str, duty: Duty, now: datetime) -> datetime:
         before = self._states.get(extension)
@@ -146,6 +159,6 @@ def _calls_of(calls: Iterable[LiveCall]) -> dict[str, list[LiveCall]]:
     """By agent: a hundred agents in every queue are looked through once and not a hundred times."""
     found: dict[str, list[LiveCall]] = {}
     for call in calls:
-        for agent in {*call.talking, *(ring.agent for ring in call.ringing)}:
+        for agent in {*call.talking, *call.holders, *(ring.agent for ring in call.ringing)}:
             found.setdefault(agent, []).append(call)
     return found

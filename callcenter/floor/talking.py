@@ -148,7 +148,7 @@ class TalkOrders:
 
     def _provider_of(self, line: Line) -> ProviderId | None:
         """Whose call it is; ``None`` for one of the agent's own making, which no queue knows."""
-        slug = next((call.provider for call in self._view.calls() if call.call == line.other.uniqueid), "")
+        slug = line.provider if line.call == line.other.uniqueid else ""
         found = self._book().by_slug(slug)
         return None if found is None else found.id
 
