@@ -175,7 +175,10 @@ class Wall:
 
     @property
     def in_need(self) -> tuple[AgentRow, ...]:
-        return tuple(agent for agent in self.agents if agent.needs)
+        """What stops calls first, then what only takes long."""
+        return tuple(
+            sorted((agent for agent in self.agents if agent.needs), key=lambda each: each.needs == "over_limit")
+        )
 
     @property
     def full(self) -> tuple[ProviderRow, ...]:
