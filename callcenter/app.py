@@ -17,6 +17,7 @@ from callcenter.ami.health import LinkHealth
 from callcenter.ami.link import LiveLink
 from callcenter.ami.session import AmiAddress
 from callcenter.ami.tape import Tape
+from callcenter.callbacks.auditor import Auditor
 from callcenter.callbacks.queue import one_callback, open_callback_for, pay_or_owe
 from callcenter.calls.entry import LedgerEntry
 from callcenter.calls.ledger import Ledger
@@ -104,6 +105,7 @@ class App:
             database, self.shelf.book, asterisk.queue_log, self.ledger, clock, HOOKS, self.on_committed
         )
         recordings = settings.recordings
+        self.auditor = Auditor(database, asterisk.journal, settings.country, self.leader.led, clock)
         self.intake = Intake(database, asterisk.monitor_dir, recordings.dir, clock, poll_s=recordings.poll_s)
         self.snmp = Snmp()
         self.lines = LineReader(self.snmp, database, tasks, clock)
@@ -233,6 +235,7 @@ class App:
             "witness": _part(witness.trouble, {"pending": witness.pending, "found": witness.found}),
             "recordings": _part(intake.trouble, {"waiting": intake.waiting, **intake.taken}),
             "routing": _part(self.shelf.trouble, {}),
+            "audit": _part(self.auditor.trouble, {}),
         }
 
     def measures(self) -> Sequence[Measure]:
@@ -302,6 +305,7 @@ class App:
             self.ledger.run(),
             self.witness.run(),
             self.intake.run(),
+            self.auditor.run(),
             self.link.run(),
             self.commands.run(),
             self.leader.run(),

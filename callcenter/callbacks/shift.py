@@ -88,6 +88,11 @@ class Counts:
         return self.called_back + self.got_through + self.named + self.corrected
 
     @property
+    def new_done(self) -> int:
+        """Of the new, those that are done."""
+        return self.done - (self.inherited - self.inherited_left)
+
+    @property
     def callable(self) -> int:
         """Of the left, those that can be called."""
         return self.left - self.hidden

@@ -18,6 +18,7 @@ from callcenter.callbacks.duty import CLOSE_REASONS
 from callcenter.callbacks.queue import Act, Attempt, Miss, acts, attempts, misses
 from callcenter.calls.outcome import CallOutcome
 from callcenter.desk.api import Ask, Cursor, Gives, Id, Limit, Route, Takes, Text, filters_of, not_found, query_of
+from callcenter.desk.audits import proof_of
 from callcenter.desk.callback_rows import (
     CallbackFilter,
     CallbackRow,
@@ -37,6 +38,7 @@ from callcenter.desk.pages import (
     catalogue_of,
     visible_providers,
     visitor_of,
+    zone_of,
 )
 from callcenter.desk.sessions import Visitor
 from callcenter.routing.book import Book
@@ -240,6 +242,9 @@ async def list_page(request: web.Request) -> web.StreamResponse:
     ask, wanted = Ask(request, ports, visitor), query_of(request, CallbacksWanted)
     shown, further = await _page(ask, wanted)
     counted, pressing = await _pressing(ask, wanted)
+    visible = visible_providers(ports.book(), visitor)
+    async with ports.db.scoped(visitor.scope) as conn:
+        proof = await proof_of(conn, list(visible), ports.clock())
     plain = wanted.model_copy(update={"cursor": None, "limit": 100}) == CallbacksWanted(provider=wanted.provider)
     return request.app[PAGES].page(
         request,
@@ -249,7 +254,9 @@ async def list_page(request: web.Request) -> web.StreamResponse:
         counted=counted,
         kinds=KINDS,
         sorts=("rank", "oldest", "newest"),
-        providers={provider.id: provider for provider in visible_providers(ports.book(), visitor)},
+        providers={provider.id: provider for provider in visible},
+        proof=proof,
+        zone=zone_of(visible),
         wanted=wanted,
         query=filters_of(wanted),
         next=further,
