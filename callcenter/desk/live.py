@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from callcenter.desk.agent_regions import AgentRegions
 from callcenter.desk.pages import PAGES, PORTS, visible_providers, visitor_of
-from callcenter.desk.people import people
 from callcenter.desk.screen import Region, Screen
 from callcenter.desk.screens import Screens
 from callcenter.desk.socket import OpenPage
@@ -96,4 +95,4 @@ class LivePage:
 def live_routes(screens: Screens) -> Iterable[web.AbstractRouteDef]:
     """What ``make_app`` is given besides its own routes."""
     live = LivePage(screens)
-    return [web.get("/agent", live.page), web.get("/desk/live", live.socket), web.get("/desk/people", people)]
+    return [web.get("/agent", live.page), web.get("/desk/live", live.socket)]

@@ -114,3 +114,4 @@ API = (
     Route("POST", "/agents/{extension}/ask-supervisor", "ask_supervisor", "Ask the shift's lead, the caller waiting",
           AgentWanted, None, ask_supervisor, tag="live"),
 )  # fmt: skip
+ROUTES = (web.get("/desk/people", people),)

@@ -66,6 +66,7 @@ API: tuple[AnyRoute, ...] = (
 PAGE_ROUTES = (
     *sign_in.ROUTES,
     *calls.ROUTES,
+    *people.ROUTES,
     *callbacks.ROUTES,
     *callback_orders.ROUTES,
     *shift_pages.ROUTES,

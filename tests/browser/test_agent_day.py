@@ -483,7 +483,10 @@ async def test_everything_of_a_call_fits_and_can_be_read(
         page, complaints = await agents_page(
             house, chromium, color_scheme=scheme, reduced_motion="reduce", viewport={"width": width, "height": 768}
         )
-        fits = "document.documentElement.scrollWidth <= innerWidth"
+        fits = f"document.documentElement.scrollWidth <= innerWidth && ({_CUT_OFF})().length === 0"
+        await owed(house, minutes_left=-70)
+        house.screens.callbacks_changed()
+        await expect(page.locator(".tally .bad")).to_contain_text("1")
         for state, more in (
             ("offline", {}), ("unreachable", {}), ("wrap_up", {"until": real_now() + timedelta(seconds=40)}),
             ("paused", {"reason": "technical", "until": real_now() - timedelta(minutes=61)}), ("ready", {}),
@@ -491,13 +494,13 @@ async def test_everything_of_a_call_fits_and_can_be_read(
             at(house, state, **more)
             await expect(page.locator(f".state.{state}")).to_be_visible()
             assert await page.evaluate(CONTRAST) == []
-            assert await page.evaluate(fits), state
+            assert await page.evaluate(fits), (state, await page.evaluate(_CUT_OFF))
         call = await talk(house)
         await expect(page.locator("#hang-up")).to_be_visible()
         await page.get_by_text("Повільний інтернет").click()
         await expect(page.locator("#note-state")).to_have_text("Збережено")
         assert await page.evaluate(CONTRAST) == []
-        assert await page.evaluate(fits)
+        assert await page.evaluate(fits), await page.evaluate(_CUT_OFF)
         await page.keyboard.press("Escape")
         await page.click("#hand-on")
         await expect(page.locator("#give-102")).to_be_visible()
@@ -506,7 +509,7 @@ async def test_everything_of_a_call_fits_and_can_be_read(
         house.tell(CallEnded(call))
         await expect(page.locator("#done")).to_be_visible()
         assert await page.evaluate(CONTRAST) == []
-        assert await page.evaluate(fits)
+        assert await page.evaluate(fits), await page.evaluate(_CUT_OFF)
         unnamed = await page.evaluate(_UNNAMED)
         assert unnamed == []
         assert complaints == []
@@ -530,9 +533,9 @@ async def both_serve_svitlo(house: AgentHouse) -> None:
     await house.read_book()
 
 
-async def owed(house: AgentHouse, number: str = "+380671234567", **more: object) -> int:
+async def owed(house: AgentHouse, number: str = "+380671234567", minutes_left: int = 10, **more: object) -> int:
     now = real_now()
-    values = {"number": number, "at": now - timedelta(minutes=20), "due": now + timedelta(minutes=10), **more}
+    values = {"number": number, "at": now - timedelta(minutes=20), "due": now + timedelta(minutes=minutes_left), **more}
     columns = "".join(f", {name}" for name in more)
     marks = "".join(f", :{name}" for name in more)
     async with house.db.scoped(Scope.all()) as conn:
@@ -578,6 +581,14 @@ window.__asked = 0;
 Notification.requestPermission = () => { window.__asked += 1; return Promise.resolve('denied'); };
 Object.defineProperty(Notification, 'permission', { get: () => (window.__asked ? 'denied' : 'default') });
 """
+_CUT_OFF = """() => [...document.querySelectorAll('button, summary, .tally div')].filter((el) => el.checkVisibility())
+  .filter((el) => {
+    const right = el.getBoundingClientRect().right;
+    for (let up = el.parentElement; up; up = up.parentElement) {
+      if (getComputedStyle(up).overflowX !== 'visible' && right > up.getBoundingClientRect().right + 1) return true;
+    }
+    return right > innerWidth + 1;
+  }).map((el) => el.textContent)"""
 _UNNAMED = """() => [...document.querySelectorAll('button, input, select, textarea, summary')]
   .filter((el) => el.checkVisibility() && el.type !== 'hidden')
   .filter((el) => !(el.textContent.trim() || el.getAttribute('aria-label') || el.labels?.length))

@@ -154,6 +154,7 @@ async def test_one_works_by_keyboard(house: AgentHouse, chromium: Browser) -> No
     async with house.served():
         page, complaints = await agents_page(house, chromium)
         await page.keyboard.press("p")
+        await page.keyboard.press("1")
         await expect(page.locator("#trouble")).to_be_hidden()
         house.is_("paused")
         house.screens.rail.stir()
@@ -163,7 +164,7 @@ async def test_one_works_by_keyboard(house: AgentHouse, chromium: Browser) -> No
         async with asyncio.timeout(5):
             while len(house.orders.given) < 2:
                 await asyncio.sleep(0.01)
-        assert house.orders.given == [("pause", "101", ""), ("ready", "101")]
+        assert house.orders.given == [("pause", "101", "break"), ("ready", "101")]
         call = house.rings(house.arrives())
         await expect(page.locator(".choice li")).to_have_count(2)
         await page.keyboard.press("2")
