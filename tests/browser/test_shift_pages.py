@@ -12,8 +12,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 from sqlalchemy import text
 
-from callcenter.callbacks.auditing import ProviderDay, keep
-from callcenter.calls.audit import DayLine
+from callcenter.callbacks.auditing import Audited, ProviderDay, keep
+from callcenter.calls.audit import DayLine, Difference, Kind
 from callcenter.config import WebSettings
 from callcenter.desk.pages import PORTS
 from callcenter.desk.server import make_app, served
@@ -55,7 +55,7 @@ async def _signed_in(browser: Browser, url: str, login: str, **options: object) 
 
 async def _shown(page: Page, name: str) -> None:
     """Keeps a picture for whoever wants to look."""
-    if folder := os.environ.get("CALLCENTER_PICTURES"):  # noqa: TID251 - only where pictures go
+    if folder := os.environ.get("CALLCENTER_PICTURES"):
         await page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
@@ -92,6 +92,7 @@ async def test_a_shift_is_opened_handed_over_and_accepted_by_another(
             text("INSERT INTO callback (provider_id, number, callable, opened_at, due_at, rank_at, misses, "
                  "last_missed_at) VALUES (1, '+380671112233', true, :at, :at, :at, 1, :at)"), {"at": house.clock()},
         )  # fmt: skip
+    house.clock.pass_(timedelta(minutes=1))
     marko, more = await _signed_in(chromium, url, "marko", viewport={"width": 1480, "height": 900})
     await expect(marko.locator(".note.good")).to_contain_text("Марко")
     await marko.click("text=Прийняти зміну")
@@ -115,9 +116,7 @@ async def test_a_shift_is_opened_handed_over_and_accepted_by_another(
     assert complaints + more == []
 
 
-async def test_the_board_draws_itself_anew_and_says_when_it_cannot(
-    site: tuple[House, str], chromium: Browser
-) -> None:
+async def test_the_board_draws_itself_anew_and_says_when_it_cannot(site: tuple[House, str], chromium: Browser) -> None:
     house, url = site
     page, _ = await _signed_in(chromium, url, "iryna")
     await page.click("text=Відкрити зміну")
@@ -134,9 +133,6 @@ async def test_the_proof_is_one_line_and_a_difference_is_red(site: tuple[House, 
     house, url = site
     page, complaints = await _signed_in(chromium, url, "iryna", color_scheme="dark")
     await expect(page.locator(".proof")).to_contain_text("ще не було")
-    from callcenter.callbacks.auditing import Audited
-    from callcenter.calls.audit import Difference, Kind
-
     wrong = Difference(Kind.MISS_WITHOUT_CALLBACK, "pbx1-1001.1", None, "left_waiting")
     found = Audited(NOON.date(), {
         ProviderDay(house.book.providers[0].id, house.book.providers[0].slug, NOON.date()): DayLine(200, 30, 30),
