@@ -38,6 +38,7 @@ from callcenter.floor.board import Board
 from callcenter.floor.duty import DutyBook
 from callcenter.floor.keeper import Keeper
 from callcenter.floor.orders import Orders
+from callcenter.floor.phone_codes import take_phone_codes
 from callcenter.floor.place_keeper import PlaceKeeper
 from callcenter.floor.statelog import StateLog, open_states
 from callcenter.ivr.question import QuestionPorts
@@ -91,6 +92,7 @@ class App:
         self.keeper = Keeper(
             database, self.shelf.book, self.duties, self.commands, self.link.view, clock,
             leads=lambda: self.leader.leads, unanswered_rings=settings.agents.unanswered_rings,
+            knows_journal=lambda: self.ledger.caught_up_at is not None,
         )  # fmt: skip
         self.orders = Orders(
             database, self.shelf.book, self.commands, self.link.view, settings.outbound, clock, self.follow_orders
@@ -100,7 +102,9 @@ class App:
             leads=lambda: self.leader.leads,
         )  # fmt: skip
         self.keeper.before_ready = self.places.before_ready
-        self.ledger = Ledger(database, self.shelf.book, asterisk, clock, HOOKS, self.on_committed, self.shelf.refresh)
+        self.ledger = Ledger(
+            database, self.shelf.book, asterisk, clock, HOOKS, self.on_committed, self.shelf.refresh, take_phone_codes
+        )
         self.witness = Witness(
             database, self.shelf.book, asterisk.queue_log, self.ledger, clock, HOOKS, self.on_committed
         )

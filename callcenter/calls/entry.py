@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.calls.phone_codes import PhoneCode
 from callcenter.calls.record import CallRecord
 from callcenter.routing.book import Provider
 from callcenter.routing.numbers import CallerNumber
@@ -26,6 +27,10 @@ class LedgerEntry:
 
 Hook = Callable[[AsyncConnection, LedgerEntry], Awaitable[None]]
 """Runs in the transaction that writes a call whose caller's leg is over. It may run again for the same call."""
+
+
+TakePhoneCodes = Callable[[AsyncConnection, Sequence[PhoneCode]], Awaitable[None]]
+"""What agents said of their duty by phone, in the transaction that moves the place in the journal: each once."""
 
 
 @runtime_checkable

@@ -20,10 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls import tables
 from callcenter.calls.adoption import Adoption, Refresh
-from callcenter.calls.entry import Hook, LedgerEntry, run_hooks
+from callcenter.calls.entry import Hook, LedgerEntry, TakePhoneCodes, run_hooks
 from callcenter.calls.groups import Group, Groups
 from callcenter.calls.journal import LONGEST_LINE, Chunk, Journal, Position
 from callcenter.calls.owners import Owners
+from callcenter.calls.phone_codes import PhoneCode, phone_codes
 from callcenter.calls.record import CallRecord
 from callcenter.calls.rows import Line, Row, SetAside, gone, read_rows
 from callcenter.calls.tables import CallRow
@@ -85,6 +86,7 @@ class _Digest:
     keep: list[Row] = field(default_factory=list)
     settled: list[UniqueId] = field(default_factory=list)
     aside: list[SetAside] = field(default_factory=list)
+    codes: list[PhoneCode] = field(default_factory=list)
 
 
 class _SteppedAside(Exception):  # no error: another ledger is at work on the same journal
@@ -103,6 +105,7 @@ class Ledger:
         hooks: Sequence[Hook] = (),
         committed: Callable[[Sequence[LedgerEntry]], None] = lambda _entries: None,
         refresh_book: Refresh | None = None,
+        take_phone_codes: TakePhoneCodes | None = None,
     ) -> None:
         self._database = database
         self._book = book
@@ -110,6 +113,7 @@ class Ledger:
         self._clock = clock
         self._hooks = tuple(hooks)
         self._committed = committed
+        self._take_phone_codes = take_phone_codes
         self._adoption = Adoption(database, book, refresh_book, clock, hooks)
         self._groups: Groups | None = None
         self._place: Position | None = None
@@ -263,6 +267,8 @@ class Ledger:
             await tables.set_aside(connection, SOURCE, chunk.path, digest.aside, now)
             await self._say(connection, digest, now)
             await run_hooks(connection, self._hooks, [entry for entry in entries if entry.call.ended])
+            if digest.codes and self._take_phone_codes is not None:
+                await self._take_phone_codes(connection, digest.codes)
             if chunk.after is not None:
                 await tables.move_position(connection, SOURCE, chunk.after, digest.rows, now)
         self._place = chunk.after or self._place
@@ -298,6 +304,7 @@ class Ledger:
         before = groups.count
         rows, digest.aside = read_rows(chunk.lines)
         digest.rows = len(rows)
+        digest.codes = phone_codes(rows)
         groups.add(rows)
         groups.add(gone(call, at, seen=True) for call, at in presumed.items() if groups.of(call) is not None)
         owners = self._owners_in(self._book())

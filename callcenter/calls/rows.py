@@ -23,9 +23,11 @@ QUEUE: Final = "CC_QUEUE"
 RECORDING: Final = "CC_RECORDING"
 OUT: Final = "CC_OUT"
 BOOT: Final = "CC_BOOT"
+DUTY: Final = "CC_DUTY"
+"""No call's: what an agent said of their duty by dialling a code."""
 GONE: Final = "CC_GONE"
 """Not Asterisk's: the ledger's own note that a channel is over although its last rows never came."""
-OURS: Final = (STAGE, END, QUEUE, RECORDING, OUT, BOOT, GONE)
+OURS: Final = (STAGE, END, QUEUE, RECORDING, OUT, BOOT, DUTY, GONE)
 """Rows of our own dialplan (``CELGenUserEvent``), and ``CC_GONE``."""
 
 _ASTERISKS: Final = (

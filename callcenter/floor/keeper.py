@@ -20,6 +20,7 @@ from callcenter.ami.facts import (
     AgentDidNotAnswer,
     CallEnded,
     CallerJoinedQueue,
+    DutyCodeDialled,
     LinkRestored,
     LiveFact,
     MemberChanged,
@@ -34,11 +35,13 @@ from callcenter.floor.states import (
     PHONE_BUSY,
     Add,
     AgentStatus,
+    Duty,
     Pause,
     Remove,
     Seat,
     Step,
     Weigh,
+    extension_of,
     seats_wanted,
     steps_to,
 )
@@ -55,6 +58,11 @@ SEEN_WITHIN = 2.0
 """Seconds in which what Asterisk was told shows in the live view; until then it is not told again."""
 PLACE_RINGS_FOR = timedelta(seconds=40)
 """For so long an agent who is rung for a kept place is kept out of the queues, unless their phone is busy then."""
+
+SAID_WITHIN = 3.0
+"""Seconds in which what an agent said by phone, and Asterisk has done, becomes their duty by way of the journal."""
+JOURNAL_WITHIN = 10.0
+"""For so many seconds after the start the journal's orders are waited for before Asterisk is told anything."""
 
 BeforeReady = Callable[[str], Awaitable[bool]]
 
@@ -88,6 +96,7 @@ class Keeper:
         leads: Callable[[], bool],
         unanswered_rings: int,
         before_ready: BeforeReady = nothing_first,
+        knows_journal: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._book = book
@@ -98,6 +107,9 @@ class Keeper:
         self._leads = leads
         self._unanswered_rings = unanswered_rings
         self.before_ready = before_ready
+        self._knows_journal = knows_journal
+        self._begins_at: float | None = None
+        self._by_phone: dict[str, tuple[Duty, float]] = {}
         self._stirred = asyncio.Event()
         self._queues: dict[UniqueId, str] = {}
         self._talks: dict[str, _Talk] = {}
@@ -135,6 +147,9 @@ class Keeper:
                     talk.rung |= fact.status == "ringing"
                     talk.talked |= fact.status in PHONE_BUSY
                 self._stirred.set()
+            case DutyCodeDialled():
+                until = asyncio.get_running_loop().time() + SAID_WITHIN
+                self._by_phone[fact.agent] = self._duties.of(fact.agent), until
             case LinkRestored():
                 self._refused.clear()
                 self._stirred.set()
@@ -247,7 +262,7 @@ class Keeper:
     # ---- Asterisk
 
     async def _bring_in_line(self) -> None:
-        if not self._commands.health.is_live:
+        if not self._commands.health.is_live or not self._may_begin():
             return
         steps = self.steps()
         if ready := {step.extension for step in steps if isinstance(step, Pause) and not step.paused}:
@@ -272,9 +287,24 @@ class Keeper:
             now = asyncio.get_running_loop().time()
             self._first_rung[extension] = now + PLACE_RINGS_FOR.total_seconds()
 
+    def _may_begin(self) -> bool:
+        """What was said by phone while the service was away is read first: nobody who went home is signed in again."""
+        now = asyncio.get_running_loop().time()
+        if self._begins_at is None:
+            self._begins_at = now + JOURNAL_WITHIN
+        if self._knows_journal() or now >= self._begins_at:
+            self._begins_at = now
+            return True
+        return False
+
     def steps(self) -> list[Step]:
         """What Asterisk is to be told now."""
         book, now = self._book(), asyncio.get_running_loop().time()
+        self._by_phone = {
+            agent: (before, until)
+            for agent, (before, until) in self._by_phone.items()
+            if until > now and self._duties.of(agent) == before
+        }
         self._first_rung = {agent: until for agent, until in self._first_rung.items() if until > now}
         wanted = seats_wanted(
             self._duties.all(),
@@ -285,7 +315,8 @@ class Keeper:
             for each in self._view.members()
             if each.status != "removed"
         }
-        return steps_to(wanted, there, (queue.name for queue in book.queues), not_yet=self._first_rung)
+        steps = steps_to(wanted, there, (queue.name for queue in book.queues), not_yet=self._first_rung)
+        return [step for step in steps if extension_of(step) not in self._by_phone]
 
     async def _do(self, step: Step) -> None:
         match step:

@@ -35,6 +35,8 @@ NO_ANSWER = "no_answer"
 """The reason of a pause that an agent did not ask for: calls rang and nobody picked up."""
 WRAP_UP_REASON = "wrap_up"
 """The reason Asterisk is told for the work after a call."""
+PHONE = "phone"
+"""The reason of a pause that was taken by a code on the phone."""
 PHONE_GONE = frozenset({"unavailable", "invalid", "unknown"})
 PHONE_BUSY = frozenset({"inuse", "busy", "ringinuse", "onhold"})
 
@@ -141,6 +143,11 @@ class Weigh:
 
 
 Step: TypeAlias = Add | Remove | Pause | Weigh
+
+
+def extension_of(step: Step) -> str:
+    """Whose place it changes."""
+    return step.seat.extension if isinstance(step, Add) else step.extension
 
 
 def seats_wanted(duties: Mapping[str, Duty], serving: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str], Seat]:

@@ -20,13 +20,16 @@ APPLICATIONS: Mapping[str, str] = {
     "CELGenUserEvent": "app_celgenuserevent", "Dial": "app_dial", "Gosub": "app_stack", "Return": "app_stack",
     "MixMonitor": "app_mixmonitor", "Playback": "app_playback", "Queue": "app_queue",
     "Bridge": "", "BridgeWait": "app_bridgewait", "ChanSpy": "app_chanspy", "ChannelRedirect": "app_channelredirect",
-    "UserEvent": "app_userevent", "Wait": "",
+    "UserEvent": "app_userevent", "Wait": "", "Playtones": "app_playtones",
+    "AddQueueMember": "app_queue", "RemoveQueueMember": "app_queue",
+    "PauseQueueMember": "app_queue", "UnpauseQueueMember": "app_queue",
 }  # fmt: skip
 """Every application the dialplan may use, and the module it lives in ('' is the core). No System, no AGI."""
 FUNCTIONS: Mapping[str, str] = {
     "CALLERID": "func_callerid", "CHANNEL": "func_channel", "CHANNELS": "func_channel", "CURL": "func_curl",
     "CURLOPT": "func_curl", "CUT": "func_cut", "DIALPLAN_EXISTS": "func_dialplan", "FILTER": "func_strings",
-    "GROUP": "func_groupcount", "GROUP_COUNT": "func_groupcount", "IF": "func_logic", "REGEX": "func_strings", "URIENCODE": "func_uri",
+    "GROUP": "func_groupcount", "GROUP_COUNT": "func_groupcount", "IF": "func_logic", "REGEX": "func_strings",
+    "URIENCODE": "func_uri",
 }  # fmt: skip
 """Every function, likewise. No SHELL, no ENV, no EVAL."""
 

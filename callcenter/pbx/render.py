@@ -44,6 +44,10 @@ UNWANTED_EVENTS = (
 
 QUEUE_CODE = "*"
 """Phones dial a queue as this and its number in the database: ``*3``."""
+DUTY_CODES = (("*45", "pause"), ("*46", "ready"), ("*47", "in"), ("*48", "out"))
+"""What an agent dials to say what they are on duty as; a queue of such a number is dialled by its name."""
+PHONE_PAUSE = "phone"
+"""The reason of a pause that was taken by such a code."""
 TRANSFER_RING_S = 25
 HOLD_S = 600
 """After so long on hold a caller is served anew."""
@@ -169,7 +173,9 @@ def _values(book: Book, settings: Settings, version: PbxVersion, folder: Path, t
         "dids": dialled_dids(book),
         "providers": [way for p in book.providers if (way := provider_way(book, p, folder, today)) is not None],
         "queues": book.queues,
-        "queue_codes": [QueueCode(q.name, slugs[q.provider], f"{QUEUE_CODE}{q.id}") for q in book.queues],
+        "queue_codes": [QueueCode(q.name, slugs[q.provider], _code_of(q)) for q in book.queues],
+        "duty_codes": DUTY_CODES,
+        "phone_pause": PHONE_PAUSE,
         "outbound": outbound_ways(book, settings, folder),
         "music": music_folder(settings),
         "ring_s": TRANSFER_RING_S,
@@ -184,6 +190,11 @@ def dialled_dids(book: Book) -> tuple[DialledDid, ...]:
         for did, owner in sorted(book.dids.items())
         if (provider := book.provider(owner)) is not None
     )
+
+
+def _code_of(queue: Queue) -> str:
+    code = f"{QUEUE_CODE}{queue.id}"
+    return "" if code in dict(DUTY_CODES) else code
 
 
 def _forms(book: Book, did: Did) -> Iterable[str]:

@@ -35,7 +35,7 @@ from callcenter.pbx.syntax import Section, check_files
 from callcenter.pbx.version import PbxVersion
 from callcenter.routing.hours import DAYS, Calendar, Holiday, WeekHours
 from callcenter.words import LANGUAGES
-from tests.pbx_house import OFFICE_HOURS, VOLIA, a_book, a_queue, an_agent, settings_for
+from tests.pbx_house import NIGHT, OFFICE_HOURS, VOLIA, a_book, a_queue, an_agent, settings_for
 
 ROOT = Path("/pbx")
 VERSIONS = ("18.26.0", "20.10.0", "20.15.1", "21.5.0", "22.10.1")
@@ -118,7 +118,7 @@ def test_every_form_the_dialplan_takes_is_read_as_the_same_did_by_routing() -> N
 
 def test_the_dialplan_writes_the_rows_that_the_ledger_reads() -> None:
     found = dialplan().journal_events
-    known = {rows.STAGE, rows.END, rows.QUEUE, rows.RECORDING, rows.OUT, rows.BOOT}
+    known = {rows.STAGE, rows.END, rows.QUEUE, rows.RECORDING, rows.OUT, rows.BOOT, rows.DUTY}
     assert {name for name, _ in found} == known
     ends = {value for name, value in found if name == rows.END}
     assert ends == {CallOutcome.CLOSED, CallOutcome.LINES_FULL, CallOutcome.UNKNOWN_DID, "asked"}
@@ -162,7 +162,30 @@ def test_phones_reach_agents_and_queues_and_nothing_else() -> None:
     assert set(dialplan().contexts["from-agent"]) == {
         *("101", "102", "103"),
         *("volia-support", "night-support", "*1", "*2"),
+        *("*45", "*46", "*47", "*48"),
     }
+
+
+def test_a_queue_whose_number_is_a_duty_code_is_dialled_by_its_name_alone() -> None:
+    book = a_book(queues=(a_queue(45, VOLIA, "volia-support", "101"), a_queue(2, NIGHT, "night-support", "101")))
+    phones = dialplan(render(book, settings_for(ROOT), NEWEST)).contexts["from-agent"]
+    assert "volia-support" in phones
+    assert phones["*45"][0].args == "ORDER=pause"
+
+
+def test_an_agents_phone_speaks_for_that_agent_alone_and_nobody_is_sent_to_speak() -> None:
+    """Signed in by phone they sit in the queues they serve with their penalty; signed out, in none of the house."""
+    found = dialplan()
+    first, guard = found.contexts["duty"]["s"][:2]
+    assert first.args == "AGENT=${FILTER(0-9,${CUT(CHANNEL(name),-,2)})}"
+    assert guard.app == "GotoIf"
+    assert "PJSIP/agent-" in guard.args
+    assert "BLINDTRANSFER" in guard.args
+    added = [step.args for step in found.contexts["duty-in"]["101"] if step.app == "AddQueueMember"]
+    assert added == ["volia-support,PJSIP/agent-101,0,,101", "night-support,PJSIP/agent-101,0,,101"]
+    assert not [step for step in found.contexts["duty-in"]["103"] if step.app == "AddQueueMember"]
+    removed = [step.args for step in found.contexts["duty"]["out"] if step.app == "RemoveQueueMember"]
+    assert removed == ["volia-support,PJSIP/agent-${AGENT}", "night-support,PJSIP/agent-${AGENT}"]
 
 
 def test_nobody_is_sent_on_hold_or_to_hear_a_call_but_by_the_service() -> None:
@@ -345,7 +368,7 @@ def test_a_template_that_prints_a_value_without_a_filter_fails() -> None:
         for printed in re.findall(r"\{\{(.*?)\}\}", template.read_text("utf-8")):
             ending = printed.strip().rpartition("|")[2]
             assert ending in FILTERS or re.fullmatch(
-                r"[a-z_.]+(_s|_port|max_lines|max_calls|max_waiting|day\.number)( \+ 1)?|day\.number", ending
+                r"[a-z_.]+(_s|_port|penalty|max_lines|max_calls|max_waiting|day\.number)( \+ 1)?|day\.number", ending
             ), f"{template.name}: {printed}"
 
 
