@@ -53,7 +53,7 @@ async def _waits(books: Books, number: str) -> bool:
 
 async def _called_back(books: Books, number: str) -> bool:
     (owed,) = await books.callbacks(number)
-    return owed["closed_reason"] == "called_back"
+    return bool(owed["closed_reason"] == "called_back")
 
 
 async def _pays(house: House, books: Books, agent: Call, number: str) -> None:
