@@ -28,6 +28,7 @@ from callcenter.desk.api import (
     query_of,
 )
 from callcenter.desk.call_rows import CallFilter, CallRow, list_calls, one_call
+from callcenter.desk.heard import HeardGiven, heard_of
 from callcenter.desk.pages import PAGES, PORTS, visible_providers, visitor_of, zone_of
 from callcenter.desk.recordings import audio_path
 from callcenter.recordings.store import recording_of
@@ -130,6 +131,8 @@ class CallDetail(CallGiven):
     segments: list[SegmentGiven]
     recording: str | None
     """Where to play it; nothing when there is no sound."""
+    heard: list[HeardGiven] | None
+    """Who heard it, live or from the recording; null for agents, who are not told."""
 
 
 class CallsGiven(Gives):
@@ -155,6 +158,7 @@ async def api_one(ask: Ask, wanted: CallWanted) -> CallDetail:
     async with ask.ports.db.scoped(ask.scope) as conn:
         found = await one_call(conn, wanted.call)
         recording = await recording_of(conn, UniqueId(wanted.call))
+        heard = await heard_of(conn, wanted.call, ask.visitor)
     if found is None:
         raise not_found()
     call, segments = found
@@ -163,6 +167,7 @@ async def api_one(ask: Ask, wanted: CallWanted) -> CallDetail:
             **asdict(call),
             "segments": [SegmentGiven.model_validate(segment) for segment in segments],
             "recording": audio_path(recording.id) if recording is not None and recording.playable else None,
+            "heard": heard,
         }
     )
 
@@ -200,6 +205,7 @@ async def call_page(request: web.Request) -> web.StreamResponse:
         found = await one_call(conn, request.match_info["call"])
         recording = await recording_of(conn, UniqueId(request.match_info["call"]))
         notes = await of_calls(conn, [UniqueId(request.match_info["call"])])
+        heard = await heard_of(conn, request.match_info["call"], visitor)
     if found is None:
         raise not_found()
     call, segments = found
@@ -215,6 +221,7 @@ async def call_page(request: web.Request) -> web.StreamResponse:
         notes=notes.get(call.id, ()),
         reason_of=lambda code: _reason(provider, code, visitor.language),
         audio=audio_path,
+        heard=heard,
         agents={agent.extension: agent.name for agent in ports.book().agents},
     )
 

@@ -124,6 +124,12 @@ async def log_listening(
     )  # fmt: skip
 
 
+async def listenings_of(connection: AsyncConnection, call: str) -> list[tuple[str, datetime]]:
+    """Who played this call's recording and when; a player that asks for it in parts is told once a minute."""
+    rows = await connection.execute(_HEARD, {"call": call})
+    return [(row.who, row.at) for row in rows]
+
+
 _COLUMNS = (
     "id, call_id, provider_id, state, bytes, duration_s, talked_s, expected_at, stored_at, note, path IS NOT NULL"
 )
@@ -139,6 +145,13 @@ _LIST = text(
 _ONE = text(f"SELECT {_COLUMNS} FROM recording WHERE id = :id")  # noqa: S608 - a constant of this file
 _OF_CALL = text(f"SELECT {_COLUMNS} FROM recording WHERE call_id = :call")  # noqa: S608 - a constant of this file
 _FILE = text("SELECT call_id, provider_id, path, bytes, sha256 FROM recording WHERE id = :id AND path IS NOT NULL")
+_HEARD = text(
+    """
+    SELECT who, min(at) AS at FROM listening
+    WHERE recording_id IN (SELECT id FROM recording WHERE call_id = :call)
+    GROUP BY who, date_trunc('minute', at) ORDER BY 2
+    """
+)
 _LISTENING = text(
     """
     INSERT INTO listening (recording_id, provider_id, who, user_id, token_id, at, address, byte_range)

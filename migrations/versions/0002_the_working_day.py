@@ -180,6 +180,7 @@ CREATE TABLE live_listening (
     address text NOT NULL DEFAULT ''
 );
 CREATE INDEX live_listening_at ON live_listening (at DESC);
+CREATE INDEX live_listening_call ON live_listening (call_id);
 CREATE TABLE agent_message (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     agent_id bigint NOT NULL REFERENCES agent ON DELETE CASCADE,
