@@ -58,15 +58,15 @@ async def notes(ask: Ask, wanted: NotesWanted) -> NotesGiven:
 
 async def write(ask: Ask, wanted: NoteWanted) -> None:
     """The agent's own words, the latest over the earlier. 404 too while the ledger does not know the call yet."""
-    extension, words = ask.visitor.extension, catalogue_of(ask.request)
-    if extension is None:
-        raise RuleBroken(words.text("note.no_phone"))
-    note = CallNote(UniqueId(wanted.call), extension, wanted.reason, wanted.note, ask.ports.clock())
+    extension, words, call = ask.visitor.extension, catalogue_of(ask.request), UniqueId(wanted.call)
     async with ask.ports.db.scoped(ask.scope) as conn:
-        owner = await provider_of_call(conn, note.call)
+        owner = await provider_of_call(conn, call)
         provider = None if owner is None else ask.ports.book().provider(owner)
         if provider is None:
             raise not_found()
+        if extension is None:
+            raise RuleBroken(words.text("note.no_phone"))
+        note = CallNote(call, extension, wanted.reason, wanted.note, ask.ports.clock())
         if note.reason and note.reason not in {reason.code for reason in call_reasons(provider)}:
             raise RuleBroken(words.text("note.no_such_reason"))
         await save(conn, note)

@@ -92,6 +92,6 @@ API = (
           take_back, tag="phone"),
     Route("POST", "/agents/{extension}/dial", "dial", "Ring your phone, then a number on a provider's behalf",
           DialWanted, None, dial, tag="phone"),
-    Route("POST", "/agents/{extension}/call", "call_colleague", "Ring your phone, then a colleague's", CallWanted,
-          None, call, tag="phone"),
+    Route("POST", "/agents/{extension}/call-colleague", "call_colleague", "Ring your phone, then a colleague's",
+          CallWanted, None, call, tag="phone"),
 )  # fmt: skip

@@ -67,6 +67,10 @@ def _paths() -> list[tuple[str, str]]:
 
 GIVEN = {
     "said": {"call": CALLS[2], "word": "voicemail"},
+    "transfer": {"to": "102"},
+    "consult": {"to": "102"},
+    "dial": {"provider": 2, "number": "0670000002"},
+    "call-colleague": {"other": "102"},
     "close": {"reason": "unreachable", "note": "тричі не відповів"},
 }
 """What must be sent with an order, by the last word of its path, to be an order at all."""

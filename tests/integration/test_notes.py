@@ -110,7 +110,7 @@ async def test_an_agent_orders_their_own_phone_and_no_other(house: House) -> Non
         for path, body in (
             ("hold", {}), ("unhold", {}), ("transfer", {"to": "102"}), ("consult", {"to": "102"}), ("complete", {}),
             ("take-back", {}), ("hang-up", {}), ("dial", {"provider": 1, "number": "0671234567"}),
-            ("call", {"other": "102"}), ("sign-in", {}), ("sign-out", {}), ("finish", {}), ("prolong", {}),
+            ("call-colleague", {"other": "102"}), ("sign-in", {}), ("sign-out", {}), ("finish", {}), ("prolong", {}),
         ):  # fmt: skip
             assert await order(olena, f"/agents/101/{path}", **body) == 204, path
             assert await order(olena, f"/agents/102/{path}", **body) == 404, path
