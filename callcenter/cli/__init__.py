@@ -9,13 +9,15 @@ import click
 
 from callcenter.cli import duty, holidays  # noqa: F401 - they add their commands to ``agent`` and ``provider``
 from callcenter.cli.asterisk import asterisk
+from callcenter.cli.callbacks import callbacks
 from callcenter.cli.house import import_house
-from callcenter.cli.ledger import callbacks, journal, recordings
+from callcenter.cli.ledger import journal, recordings
 from callcenter.cli.people import agent, token, user
 from callcenter.cli.place import Place, Told
 from callcenter.cli.providers import did, provider
 from callcenter.cli.queues import queue, trunk
 from callcenter.cli.reasons import pause
+from callcenter.cli.shifts import shift
 from callcenter.cli.subscribers import olt, subscriber
 from callcenter.store.migrate import migrate
 
@@ -52,6 +54,6 @@ def serve(place: Place) -> None:
 
 for command in (
     provider, did, trunk, queue, agent, pause, user, token, olt, subscriber, import_house, asterisk, journal, callbacks,
-    recordings,
+    shift, recordings,
 ):  # fmt: skip
     main.add_command(command)

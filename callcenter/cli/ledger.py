@@ -1,4 +1,4 @@
-"""``callcenter journal``, ``callbacks`` and ``recordings``: what happened, what is owed for it, and what was kept."""
+"""``callcenter journal`` and ``recordings``: what happened, and what was kept of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import click
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.callbacks.queue import open_callbacks
 from callcenter.calls.aside import aside_count, aside_rows, resolve_aside
 from callcenter.cli.place import Place, clock
 from callcenter.cli.tables import as_row, json_option, show
@@ -96,40 +95,6 @@ def resolve(place: Place, row: int, by: str) -> None:
 
 
 @click.group()
-def callbacks() -> None:
-    """Missed calls that are owed a callback."""
-
-
-@callbacks.command("list")
-@click.option("--provider", "slug", help="Of this provider only.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=200)
-@json_option
-@click.pass_obj
-def list_callbacks(place: Place, slug: str | None, limit: int, as_json: bool) -> None:
-    """Lists what is owed now, the oldest promise first."""
-
-    async def work(connection: AsyncConnection) -> list[dict[str, Any]]:
-        owner = None if slug is None else await register.provider_id(connection, slug)
-        slugs = await _slugs(connection)
-        return [
-            {
-                "id": each.id,
-                "provider": slugs.get(each.provider),
-                "number": each.number or "anonymous",
-                "callable": each.callable,
-                "due_at": each.due_at,
-                "misses": each.misses,
-                "last_missed_at": each.last_missed_at,
-                "attempts": each.attempts,
-            }
-            for each in await open_callbacks(connection, limit)
-            if owner in {None, each.provider}
-        ]
-
-    show(place.written(work), as_json, "nothing is owed")
-
-
-@click.group()
 def recordings() -> None:
     """Recordings of conversations."""
 
@@ -145,14 +110,15 @@ def list_all(place: Place, slug: str | None, state: RecordingState | None, limit
 
     async def work(connection: AsyncConnection) -> list[dict[str, Any]]:
         owner = None if slug is None else await register.provider_id(connection, slug)
-        slugs = await _slugs(connection)
+        slugs = await slugs_of(connection)
         found = await list_recordings(connection, provider=owner, state=state, limit=limit)
         return [{**as_row(each), "provider": slugs.get(each.provider)} for each in found]
 
     show(place.written(work), as_json, "no recording yet")
 
 
-async def _slugs(connection: AsyncConnection) -> dict[ProviderId, str]:
+async def slugs_of(connection: AsyncConnection) -> dict[ProviderId, str]:
+    """The providers' short names."""
     found = await connection.execute(text("SELECT id, slug FROM provider"))
     return {ProviderId(number): slug for number, slug in found}
 

@@ -30,6 +30,11 @@ def show(rows: Sequence[Mapping[str, Any]], as_json: bool, empty: str = "none") 
         click.echo("  ".join(_pad(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def show_json(value: Mapping[str, Any]) -> None:
+    """Prints one JSON object."""
+    click.echo(json.dumps(dict(value), default=_plain, ensure_ascii=False, indent=2))
+
+
 def show_one(row: Mapping[str, Any], as_json: bool) -> None:
     """Prints one thing, a property a line."""
     if as_json:
