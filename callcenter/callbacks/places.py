@@ -32,17 +32,20 @@ def offers(
 ) -> tuple[Offer, ...]:
     """A place is called back when nobody in its queue waits longer; never more places ring than agents are free.
 
-    ``waiting`` is since when callers wait in each queue; ``free`` the agents of each queue who could take a call, in
-    the order in which they are to be rung; ``ringing`` the agents whose phones ring for a place already.
+    Whoever is on the line and whoever kept their place stand in one line: each in turn has the first free agent of
+    their queue. ``waiting`` is since when callers wait in each queue; ``free`` the agents of each queue who could take
+    a call, in the order in which they are to be rung; ``ringing`` the agents whose phones ring for a place already.
     """
     taken, made = set(ringing), []
-    for place in sorted(places, key=lambda each: (each.since, each.callback)):
-        before = sum(since < place.since for since in waiting.get(place.queue, ()))
-        agents = [agent for agent in free.get(place.queue, ()) if agent not in taken]
-        if len(agents) > before:
-            agent = agents[before]
-            taken.add(agent)
-            made.append(Offer(place.callback, agent))
+    line = [(since, 0, 0, queue) for queue, callers in waiting.items() for since in callers]
+    line += [(place.since, 1, place.callback, place.queue) for place in places]
+    for _, kept, callback, queue in sorted(line):
+        agent = next((each for each in free.get(queue, ()) if each not in taken), None)
+        if agent is None:
+            continue
+        taken.add(agent)
+        if kept:
+            made.append(Offer(callback, agent))
     return tuple(made)
 
 
@@ -50,8 +53,11 @@ def is_first_for(
     agent_queues: Collection[str], places: Iterable[KeptPlace], waiting: Mapping[str, Sequence[datetime]]
 ) -> KeptPlace | None:
     """The place an agent who has just become free is to call before any caller of their queues, if there is one."""
-    mine = sorted((each for each in places if each.queue in agent_queues), key=lambda each: (each.since, each.callback))
-    for place in mine:
-        if all(since >= place.since for queue in agent_queues for since in waiting.get(queue, ())):
-            return place
-    return None
+    mine = min(
+        (each for each in places if each.queue in agent_queues),
+        key=lambda each: (each.since, each.callback),
+        default=None,
+    )
+    if mine is None or any(since < mine.since for queue in agent_queues for since in waiting.get(queue, ())):
+        return None
+    return mine

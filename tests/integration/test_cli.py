@@ -383,7 +383,7 @@ def test_settings_and_schema_that_are_not_there_end_with_two(tmp_path: Path, pos
     empty = postgres.superuser_url
     config.write_text(SETTINGS.format(folder=tmp_path, url=empty, owner=empty))
     assert "run `callcenter migrate`" in Operator(config).types("provider", "list", ends=2).stderr
-    config.write_text(SETTINGS.format(folder=tmp_path, url="postgresql://nobody@127.0.0.1:1/x", owner=""))
+    config.write_text(SETTINGS.format(folder=tmp_path, url=(away := "postgresql://nobody@127.0.0.1:1/x"), owner=away))
     assert "database" in Operator(config).types("provider", "list", ends=1).stderr
 
 

@@ -31,6 +31,18 @@ def test_an_agent_whose_phone_rings_for_a_place_is_not_free() -> None:
     assert offers([place, KeptPlace(8, "sky", at(6))], {}, {"sky": ["101"]}, ()) == (Offer(7, "101"),)
 
 
+def test_who_waits_longer_in_one_queue_keeps_the_agent_from_a_place_in_another() -> None:
+    place = KeptPlace(7, "net", at(5))
+    both = {"sky": ["101"], "net": ["101"]}
+    assert offers([place], {"sky": [at(4)]}, both, ()) == ()
+    assert offers([place], {"sky": [at(6)]}, both, ()) == (Offer(7, "101"),)
+    assert offers([place], {"sky": [at(4)]}, {**both, "net": ["101", "102"]}, ()) == (Offer(7, "102"),)
+
+
+def test_a_caller_of_the_same_moment_is_served_first() -> None:
+    assert offers([KeptPlace(7, "sky", at(5))], {"sky": [at(5)]}, {"sky": ["101"]}, ()) == ()
+
+
 def test_who_becomes_free_calls_the_oldest_of_their_queues_first() -> None:
     places = [KeptPlace(8, "net", at(6)), KeptPlace(7, "sky", at(5))]
     assert is_first_for({"sky", "net"}, places, {}) == places[1]
@@ -62,11 +74,11 @@ def test_never_more_places_ring_than_agents_are_free_and_none_jumps_the_line(
     agents = [offer.agent for offer in made]
     assert len(set(agents)) == len(agents)
     assert not set(agents) & ringing
-    for queue in ("sky", "net"):
-        mine = [place for place in places if place.queue == queue and place.callback in {o.callback for o in made}]
-        left = [agent for agent in free[queue] if agent not in ringing]
-        for place in mine:
-            older = sum(since < place.since for since in waiting.get(queue, ()))
-            assert len(left) > older
-        unserved = [place for place in places if place.queue == queue and place not in mine]
-        assert all(mine_one.since <= other.since for mine_one in mine for other in unserved)
+    kept_at = {place.callback: place for place in places}
+    for offer in made:
+        place = kept_at[offer.callback]
+        assert offer.agent in free[place.queue]
+        older = sum(since < place.since for since in waiting.get(place.queue, ()))
+        assert len([agent for agent in free[place.queue] if agent not in ringing]) > older
+        passed = [each for each in places if each.queue == place.queue and each.since < place.since]
+        assert {each.callback for each in passed} <= {each.callback for each in made}
