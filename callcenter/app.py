@@ -20,7 +20,7 @@ from callcenter.ami.tape import Tape
 from callcenter.callbacks.auditor import Auditor
 from callcenter.callbacks.queue import one_callback, open_callback_for, pay_or_owe
 from callcenter.calls.entry import LedgerEntry
-from callcenter.calls.ledger import Ledger
+from callcenter.calls.ledger import Ledger, LedgerHealth
 from callcenter.calls.witness import Witness
 from callcenter.config import Settings
 from callcenter.desk.live import live_routes
@@ -231,7 +231,7 @@ class App:
             "ami-events": _link_part(self.link.health),
             "ami-commands": _link_part(self.commands.health),
             "ledger": Part(
-                PartState.OK if ledger.ok else PartState.DOWN,
+                _ledger_state(ledger),
                 ledger.trouble or ("" if ledger.ok else ledger.state),
                 ledger.committed_at,
                 {"lag_bytes": ledger.lag, "rows": ledger.rows, "in_progress": ledger.in_progress},
@@ -308,7 +308,7 @@ class App:
             self.wallboard.run(),
             self.ledger.run(),
             self.witness.run(),
-            self.intake.run(),
+            self.leader.only_leading(self.intake.run),  # two would take in the same raw file
             self.auditor.run(),
             self.link.run(),
             self.commands.run(),
@@ -346,6 +346,13 @@ class App:
         finally:
             await self.intake.close()
             self.snmp.close()
+
+
+def _ledger_state(health: LedgerHealth) -> PartState:
+    """Of two services on one journal one writes; the other one stands by, which is no failure of either."""
+    if health.ok:
+        return PartState.OK
+    return PartState.DEGRADED if health.state == "standby" else PartState.DOWN
 
 
 def _part(trouble: str | None, facts: Mapping[str, float | int | str]) -> Part:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -29,6 +31,8 @@ class Leader:
         self._key = key
         self._every = every
         self._leads = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._lost.set()
 
     @property
     def leads(self) -> bool:
@@ -39,6 +43,15 @@ class Leader:
         """Returns when this service leads."""
         await self._leads.wait()
 
+    async def only_leading(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Does the work for as long as this service leads, and begins it anew when it leads again."""
+        while True:
+            await self._leads.wait()
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(work())
+                await self._lost.wait()
+                task.cancel()
+
     async def run(self) -> None:
         """Takes the lead when nobody has it, and holds it until the connection is lost or this is cancelled."""
         while True:
@@ -46,10 +59,6 @@ class Leader:
                 await self._try()
             except (DBAPIError, OSError, TimeoutError) as exc:
                 log.warning("leader: not without the database: %s", type(exc).__name__)
-            finally:
-                if self._leads.is_set():
-                    log.info("leader: this service leads no more")
-                self._leads.clear()
             await asyncio.sleep(self._every)
 
     async def _try(self) -> None:
@@ -61,12 +70,16 @@ class Leader:
                         break
                     await asyncio.sleep(self._every)
                 log.info("leader: this service leads")
+                self._lost.clear()
                 self._leads.set()
                 while True:
                     await asyncio.sleep(self._every)
                     await held.execute(_ALIVE)
             finally:
+                if self._leads.is_set():
+                    log.info("leader: this service leads no more")
                 self._leads.clear()
+                self._lost.set()
                 await connection.invalidate()  # the lock belongs to the session: it must not go back into the pool
 
 

@@ -46,6 +46,30 @@ async def test_one_leads_and_another_takes_over(database: Database, postgres: Em
     await second.close()
 
 
+async def test_what_only_the_leader_does_stops_and_begins_with_the_lead(database: Database, postgres: Embedded) -> None:
+    leader, at_work, begun = Leader(database, key=79, every=0.05), 0, 0
+    owner = Database(postgres.superuser_url, pool_size=2)
+
+    async def work() -> None:
+        nonlocal at_work, begun
+        begun, at_work = begun + 1, at_work + 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            at_work -= 1
+
+    async with running(leader.run, lambda: leader.only_leading(work)):
+        await until(lambda: at_work == 1)
+        async with owner.engine.begin() as connection:
+            await connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 79")
+            )
+        await until(lambda: begun == 2)
+        assert at_work == 1
+    assert at_work == 0
+    await owner.close()
+
+
 async def test_a_leader_whose_connection_is_cut_leads_no_more_and_tries_again(
     database: Database, postgres: Embedded
 ) -> None:
