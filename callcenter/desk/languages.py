@@ -10,7 +10,7 @@ import gettext
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,18 @@ class Catalogue:
     def day(self, at: datetime, zone: ZoneInfo) -> str:
         """``22 листопада 2026 р.``"""
         return format_date(at.astimezone(zone), "long", locale=self.locale)
+
+    def short_day(self, day: date) -> str:
+        """A date of a calendar: ``22 лист.``"""
+        return format_date(day, "d MMM", locale=self.locale)
+
+    def whole_day(self, day: date) -> str:
+        """The same with its year and weekday: ``нд, 22 лист. 2026``."""
+        return format_date(day, "EEE, d MMM y", locale=self.locale)
+
+    def month(self, day: date) -> str:
+        """``лист. 2026``"""
+        return format_date(day, "LLL y", locale=self.locale)
 
     def moment(self, at: datetime, zone: ZoneInfo, now: datetime) -> str:
         """Today it is a time, this year a day and a time, before that a date."""
