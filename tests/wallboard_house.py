@@ -105,9 +105,7 @@ async def wallboard_house(database: Database, folder: Path) -> AsyncIterator[Wal
             return datetime.now(UTC)
 
         feed = WallboardFeed(database, lambda: book, floor, now)
-        ports = replace(
-            desk.app[PORTS], book=lambda: book, live=floor, web=web, clock=now, changed=feed.stale
-        )
+        ports = replace(desk.app[PORTS], book=lambda: book, live=floor, web=web, clock=now, changed=feed.stale)
         for agent in book.agents:
             floor.agents[agent.extension] = AgentNow(agent.extension, "ready", now() - timedelta(minutes=3))
         async with asyncio.TaskGroup() as group:

@@ -332,7 +332,7 @@ def regions_changed(before: Wall | None, after: Wall) -> list[str]:
         changed.append("link")
     if (before.figures, before.counted_at is None) != (after.figures, after.counted_at is None):
         changed.append("figures")
-    if (before.in_need, before.full, before.alarms) != (after.in_need, after.full, after.alarms):
+    if _needs(before) != _needs(after):
         changed.append("needs")
     if before.states != after.states:
         changed.append("states")
@@ -351,6 +351,10 @@ def regions_changed(before: Wall | None, after: Wall) -> list[str]:
     if before.calm != after.calm:
         changed.append("quiet")
     return changed
+
+
+def _needs(wall: Wall) -> tuple[object, ...]:
+    return wall.in_need, [(row.provider, row.lines) for row in wall.full], wall.alarms
 
 
 def _rows_changed(kind: str, before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
