@@ -99,7 +99,7 @@ class App:
         )
         self.places = PlaceKeeper(
             database, self.shelf.book, self.link.view, self.board.snapshot, self.ring_for_place, clock,
-            leads=lambda: self.leader.leads,
+            leads=lambda: self.leader.leads, not_picked_up=self.keeper.rang_in_vain,
         )  # fmt: skip
         self.keeper.before_ready = self.places.before_ready
         self.ledger = Ledger(

@@ -44,6 +44,7 @@ from callcenter.floor.states import (
     extension_of,
     seats_wanted,
     steps_to,
+    takes_calls,
 )
 from callcenter.routing.book import Book
 from callcenter.store import Database, Scope
@@ -64,6 +65,9 @@ SAID_WITHIN = 3.0
 JOURNAL_WITHIN = 10.0
 """For so many seconds after the start the journal's orders are waited for before Asterisk is told anything."""
 
+RINGS_WITHIN = 3.0
+"""Seconds after an order in which the agent's phone begins to ring."""
+
 BeforeReady = Callable[[str], Awaitable[bool]]
 
 
@@ -79,6 +83,8 @@ class _Talk:
     queue: str
     rung: bool = False
     talked: bool = False
+    until: float = 0.0
+    """The event loop's time by which a phone that was told to ring rings, if it does at all."""
 
 
 class Keeper:
@@ -127,7 +133,11 @@ class Keeper:
 
     def calls_out(self, extension: str, call: str, queue: str = "") -> None:
         """This agent's phone was told to ring for a call of ours; work after it is theirs as after any call."""
-        self._talks[extension] = _Talk(call, queue)
+        self._talks[extension] = _Talk(call, queue, until=asyncio.get_running_loop().time() + RINGS_WITHIN)
+
+    def rang_in_vain(self, extension: str) -> None:
+        """This agent's phone rang for a call of ours and nobody picked up: it counts as any call does."""
+        self._note(lambda: self._unanswered(extension))
 
     def on_fact(self, fact: LiveFact) -> None:
         """One fact of the live link, in order."""
@@ -224,7 +234,7 @@ class Keeper:
         """An agent whose call is over has the time after it; whose phone still carries one has not."""
         busy, now = self._view.agents_on_a_line(), asyncio.get_running_loop().time()
         for extension, talk in list(self._talks.items()):
-            not_yet = not (talk.rung or talk.talked) and self._first_rung.get(extension, 0.0) > now
+            not_yet = not (talk.rung or talk.talked) and max(self._first_rung.get(extension, 0.0), talk.until) > now
             if extension in busy or not_yet:
                 continue
             del self._talks[extension]
@@ -265,7 +275,7 @@ class Keeper:
         if not self._commands.health.is_live or not self._may_begin():
             return
         steps = self.steps()
-        if ready := {step.extension for step in steps if isinstance(step, Pause) and not step.paused}:
+        if ready := {extension_of(step) for step in steps if takes_calls(step)}:
             for extension in sorted(ready):
                 await self._first(extension)
             steps = self.steps()

@@ -259,6 +259,7 @@ class PlaceKeeper:
     async def _release(self, callback: int, agent: str) -> None:
         async with self._database.scoped(Scope.all()) as connection:
             await release(connection, callback, agent)
+        self._held.discard(callback)
 
     async def _refuse(self, callback: int, rung: _Rung) -> None:
         """The next agent is rung; after a few who did not pick up the place is given up."""

@@ -150,6 +150,17 @@ def extension_of(step: Step) -> str:
     return step.seat.extension if isinstance(step, Add) else step.extension
 
 
+def takes_calls(step: Step) -> bool:
+    """An agent comes to a queue, or is ready again: from now on callers are given to them."""
+    match step:
+        case Add(seat):
+            return not seat.paused
+        case Pause():
+            return not step.paused
+        case _:
+            return False
+
+
 def seats_wanted(duties: Mapping[str, Duty], serving: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str], Seat]:
     """Who is signed in sits in each queue they serve, paused unless they are ready.
 

@@ -88,6 +88,7 @@ CREATE INDEX callback_taken ON callback (claimed_until) WHERE closed_at IS NULL 
 CREATE INDEX callback_oldest ON callback (opened_at, id) WHERE closed_at IS NULL;
 CREATE INDEX callback_newest ON callback (last_missed_at, id) WHERE closed_at IS NULL;
 CREATE INDEX callback_decision ON callback (decision_since) WHERE closed_at IS NULL AND decision_since IS NOT NULL;
+CREATE INDEX callback_kept ON callback (kept_since, id) WHERE closed_at IS NULL AND kept_queue IS NOT NULL;
 CREATE INDEX callback_number ON callback (provider_id, number, opened_at);
 CREATE INDEX call_of_ours_open ON call (provider_id, number) WHERE direction = 'out' AND outcome IS NULL;
 CREATE TABLE callback_act (

@@ -192,6 +192,23 @@ async def test_who_is_rung_for_a_kept_place_first_comes_back_to_the_queue_after_
     assert await floor.step() == [("QueuePause", "skynet", "101", "false")]
 
 
+async def test_who_comes_to_work_calls_a_kept_place_before_they_are_given_a_caller(floor: Floor) -> None:
+    floor.first.add("101")
+    await floor.write("101", "sign_in")
+    assert await floor.step() == [("QueueAdd", "skynet", "101", "true")]
+    floor.first.clear()
+    floor.keeper._first_rung.clear()
+    assert await floor.step() == [("QueuePause", "skynet", "101", "false")]
+
+
+async def test_a_kept_place_that_rang_in_vain_counts_as_any_ring(floor: Floor) -> None:
+    await floor.write("101", "sign_in")
+    for _ in range(RINGS):
+        floor.keeper.rang_in_vain("101")
+        await floor.step()
+    assert floor.duties.of("101").reason == "no_answer"
+
+
 async def test_an_order_that_makes_no_sense_is_refused_in_words(floor: Floor) -> None:
     for what, more in (("pause", {"reason": "lunch"}), ("ready", {}), ("prolong", {"by": timedelta(60)})):
         with pytest.raises(RuleBroken, match="101"):
