@@ -339,7 +339,7 @@ async def test_an_agent_may_read_it_in_english(house: AgentHouse, chromium: Brow
     house.olts.answer(WEAK)
     async with house.served():
         page, _ = await agents_page(house, chromium)
-        await page.click("summary")
+        await page.click("#me summary")
         await page.click("button[lang=en]")
         await expect(page.locator("#idle")).to_contain_text("Waiting for a call")
         house.rings(house.arrives())
