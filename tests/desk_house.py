@@ -202,5 +202,9 @@ INSERT INTO call (id, direction, dialled, number, callable, arrived_at, ended_at
 'in', '+380990000000', '+380670000009', true, :at, :at, 'unknown_did', true);
 INSERT INTO alarm (kind, subject, raised_at, last_at) VALUES ('unknown_did', '+380990000000', :at, :at);
 INSERT INTO journal_set_aside (source, path, position, raw, reason, seen_at) VALUES ('cel',
-'/var/log/asterisk/cel-custom/callcenter.journal', 512, :raw, 'torn', :at)
+'/var/log/asterisk/cel-custom/callcenter.journal', 512, :raw, 'torn', :at);
+INSERT INTO shift (name, lead_id, starts_at, ends_at, opened_at, opened_by, closed_at, closed_by) SELECT 'Ніч', id,
+CAST(:at AS timestamptz) - interval '9 hours', :at, CAST(:at AS timestamptz) - interval '9 hours', 'user:Ірина', :at,
+'user:Ірина' FROM user_account WHERE login = 'iryna';
+INSERT INTO shift_document (shift_id, provider_id, document) SELECT id, 2, '{}' FROM shift
 """

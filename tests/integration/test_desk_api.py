@@ -45,7 +45,7 @@ async def ids(house: House) -> dict[str, dict[int, str]]:
     """What a path can name, by provider."""
     found: dict[str, dict[int, str]] = {
         "call": MISSED, "recording": RECORDINGS, "callback": {}, "alarm": {}, "row": {},
-        "extension": {1: "101", 2: "102"},
+        "extension": {1: "101", 2: "102"}, "shift": {2: "1"},
     }  # fmt: skip
     async with house.db.scoped(Scope.all()) as conn:
         for kind, query in (
