@@ -11,6 +11,7 @@ from callcenter.desk.api import Ask, Gives, Id, Nothing, Route, Takes, Text, not
 from callcenter.desk.pages import visible_providers
 from callcenter.desk.ports import AgentNow, Snapshot
 from callcenter.desk.sessions import Visitor
+from callcenter.desk.wall import agents_in_sight
 from callcenter.routing.book import Book
 from callcenter.words import Language
 
@@ -129,13 +130,8 @@ async def providers(ask: Ask, _: Nothing) -> ProvidersGiven:
 
 def visible_extensions(book: Book, visitor: Visitor) -> frozenset[str]:
     """One sees the agents who work for a provider one sees, and oneself."""
-    everybody = frozenset(agent.extension for agent in book.agents)
-    if visitor.scope.providers is None:
-        return everybody
-    colleagues = frozenset(
-        member.extension for queue in book.queues if visitor.scope.holds(queue.provider) for member in queue.members
-    )
-    return (colleagues | ({visitor.extension} if visitor.extension else set())) & everybody
+    own = {visitor.extension} & {agent.extension for agent in book.agents}
+    return agents_in_sight(book, visitor.scope) | {extension for extension in own if extension is not None}
 
 
 async def agents(ask: Ask, _: Nothing) -> AgentsGiven:
