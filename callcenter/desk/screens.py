@@ -24,6 +24,7 @@ from callcenter.ami.facts import (
     CallEnded,
     CallerJoinedQueue,
     CallTransferred,
+    DutyCodeDialled,
     LinkLost,
     LinkRestored,
     LiveFact,
@@ -224,8 +225,8 @@ class Screens:
                 self.lost_since = fact.since if isinstance(fact, LinkLost) else None
                 for screen in self._every_screen():
                     screen.note(Region.LINK)
-            case CallerJoinedQueue() | MemberChanged():
-                pass  # the rail shows these
+            case CallerJoinedQueue() | MemberChanged() | DutyCodeDialled():
+                pass  # the rail shows what comes of these
             case _:
                 assert_never(fact)
 
