@@ -251,9 +251,17 @@ class LiveView:
             listed = {(member.queue, member.interface) for member in snapshot.members}
             for key, last in list(self._members.items()):
                 if key not in listed:
-                    del self._members[key]
+                    self._no_member(key)
                     facts.append(replace(last, status=MEMBER_REMOVED))
         return facts
+
+    def _no_member(self, key: tuple[str, str]) -> bool:
+        """Of the phone of whoever is in no queue Asterisk tells nothing more: what it told last is soon a lie."""
+        if self._members.pop(key, None) is None:
+            return False
+        if all(interface != key[1] for _, interface in self._members):
+            self._phones.pop(key[1].removeprefix(AGENT_INTERFACE), None)
+        return True
 
     def _member(self, member: QueueMember) -> list[LiveFact]:
         if not member.interface.startswith(AGENT_INTERFACE):
@@ -262,7 +270,7 @@ class LiveView:
         key = (member.queue, member.interface)
         changed = MemberChanged(member.queue, agent, member.paused, member.status, member.reason, member.penalty)
         if member.status == MEMBER_REMOVED:
-            return [changed] if self._members.pop(key, None) is not None else []
+            return [changed] if self._no_member(key) else []
         facts: list[LiveFact] = []
         if self._members.get(key) != changed:
             self._members[key] = changed
@@ -343,7 +351,7 @@ class LiveView:
         for leg in (event.first, event.second):
             self._now.let_go(leg.uniqueid)
         if other is not None:
-            to = agent_of_channel(other.channel) or other.channel
+            to = agent_of_channel(other.channel) or self._asked_through(other) or other.channel
             return [CallTransferred(call.uniqueid, to)]
         facts: list[LiveFact] = []
         for ringing in self._now.dialled_from({event.first.uniqueid, event.second.uniqueid}):
@@ -351,6 +359,12 @@ class LiveView:
             to = ringing.agent or ringing.leg.channel
             facts += [CallTransferred(call.uniqueid, to), *self._now.ring(call, ringing.leg)]
         return facts
+
+    def _asked_through(self, half: Leg) -> str | None:
+        """Asterisk's own transfers ask through a pair of Local halves: whoever is behind it has the caller now."""
+        channel = self._now.channels.get(half.uniqueid)
+        found = None if channel is None else self._now.behind(channel)
+        return None if found is None else found.agent
 
 
 def _wait(call: Call, queue: str, position: int) -> list[LiveFact]:

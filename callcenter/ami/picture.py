@@ -345,6 +345,12 @@ class Picture:
                     seen.append(half.bridge)
         return together
 
+    def behind(self, half: Channel) -> Channel | None:
+        """The agent's leg at the far end of a pair of Local halves."""
+        other = self._other_half(half.leg.channel)
+        met = [] if other is None else self._together(other.bridge)
+        return next((leg for each in met if (leg := self.channels[each]).agent is not None), None)
+
     def _other_half(self, name: str) -> Channel | None:
         if not name.startswith("Local/"):
             return None

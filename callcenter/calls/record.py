@@ -70,7 +70,7 @@ class CallRecord:
     queue: str = ""
     """The last queue it joined."""
     held_s: float = 0.0
-    """Seconds on hold by our button."""
+    """Seconds with music since the first talk: on hold by the page's button, or while a colleague was asked."""
 
     @property
     def missed_at(self) -> datetime:

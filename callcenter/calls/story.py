@@ -14,7 +14,7 @@ from typing import Final
 from callcenter.calls.outcome import CallOutcome, HangupBy
 from callcenter.calls.record import CallRecord, MinTalk, Segment, a_second
 from callcenter.calls.rows import END, GONE, OUT, QUEUE, RECORDING, STAGE, Row
-from callcenter.calls.tale import Leg, Tale
+from callcenter.calls.tale import HOLD, Leg, Tale
 from callcenter.words import UniqueId
 
 __all__ = ["CallOutcome", "CallRecord", "Segment", "fold", "is_telling"]
@@ -142,6 +142,15 @@ class _Scene:
         else:
             inside.discard(leg.id)
         self._look_round(row.at)
+        if row.event == "BRIDGE_ENTER" and (agent := _AGENT.fullmatch(leg.name)) is not None:
+            self._asks(agent[1], row.at)
+
+    def _asks(self, agent: str, at: float) -> None:
+        """An agent who goes to ask somebody leaves the caller alone with music, in the bridge in which they talked."""
+        for tale in self._tales.values():
+            alone = any(inside == {tale.leg.id} for inside in self._bridges.values())
+            if alone and tale.last_with == {agent}:
+                tale.enters(HOLD, at)
 
     def _look_round(self, at: float) -> None:
         for tale in self._tales.values():

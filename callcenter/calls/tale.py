@@ -13,7 +13,8 @@ from callcenter.words import LinkedId, UniqueId
 RING_JUST_OVER_S: Final = 0.5
 """Asterisk stops the agents' phones some milliseconds before it hangs up the caller who left."""
 HOLD: Final = "hold"
-"""``CC_STAGE`` while the agent has put the caller on hold; it ends with the next talk, queue or end."""
+"""``CC_STAGE`` while the agent has put the caller on hold; so is who waits until a colleague was asked. It ends with
+the next talk, queue or end."""
 _STAGES: Final[dict[str, tuple[Stage, SegmentKind]]] = {
     "greeting": ("greeting", "greeting"),
     "question": ("question", "question"),
@@ -76,8 +77,14 @@ class Tale:
     _rings: dict[UniqueId, str] = field(default_factory=dict)
     _ring_over_at: float = 0.0
     _with: frozenset[str] = frozenset()
+    _last_with: frozenset[str] = frozenset()
     _talk_since: float = 0.0
     _talked_s: float = 0.0
+
+    @property
+    def last_with(self) -> frozenset[str]:
+        """Whom the caller talked with last, while they talk with nobody and are on hold for nobody."""
+        return frozenset() if self._with or (HOLD, None) in self._open else self._last_with
 
     def enters(self, stage: str, at: float) -> None:
         """The dialplan says where the caller is now."""
@@ -128,7 +135,7 @@ class Tale:
         for agent in sorted(people - self._with):
             self.agents.setdefault(agent)
             self._begin("talking", agent, at)
-        self._with = people
+        self._with, self._last_with = people, people or self._with
 
     def is_over(self, at: float, *, unseen: bool) -> None:
         """The caller's leg is over. A talk that a dying Asterisk cut is still a talk."""

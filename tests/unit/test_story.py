@@ -47,6 +47,7 @@ def facts(call: CallRecord) -> dict[str, Any]:
         "talked_s": round(call.talked_s, 1), "waited_s": round(call.waited_s or 0.0, 1), "transfers": call.transfers,
         "hangup_by": call.hangup_by, "name": call.caller_name, "direction": call.direction,
         "callback": call.callback_id, "provider": call.provider_slug, "end_is_unknown": call.ended_at is None,
+        "queue": call.queue, "held_s": round(call.held_s, 1),
     }  # fmt: skip
     return found
 
@@ -193,6 +194,17 @@ def test_what_a_caller_spends_on_hold_is_no_talk_and_the_call_stays_answered() -
         ("talking", "101"), ("hold", None), ("talking", "101"),
     ]  # fmt: skip
     assert all(each.ended_at is not None for each in call.segments)
+
+
+def test_while_a_colleague_is_asked_the_caller_is_on_hold() -> None:
+    asks = """
+        6.5 BRIDGE_EXIT  anna A
+        6.6 BRIDGE_ENTER anna B
+        8.5 BRIDGE_EXIT  anna B
+        8.6 BRIDGE_ENTER anna A
+    """
+    call = told(ANSWERED + asks + HANGS_UP)
+    assert (call.outcome, call.held_s, round(call.talked_s, 1)) == (CallOutcome.ANSWERED, 2.0, 1.9)
 
 
 def test_who_hangs_up_on_hold_had_been_answered() -> None:
