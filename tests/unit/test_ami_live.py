@@ -270,6 +270,20 @@ def test_a_member_who_left_the_queue_is_removed_once() -> None:
     assert view.members() == ()
 
 
+def test_of_the_phone_of_whoever_is_in_no_queue_nothing_is_known() -> None:
+    """Pain 13: an agent signs out by phone, so their phone is in use as they leave; it does not show so for ever."""
+    view = LiveView()
+    places = [ami.QueueMember(queue, "PJSIP/agent-101", False, "", "inuse") for queue in ("skynet", "nettown")]
+    told(*places, view=view)
+    told(replace(places[0], status="removed"), view=view)
+    assert view.phones() == {"101": "inuse"}
+    told(replace(places[1], status="removed"), view=view)
+    assert view.phones() == {}
+    told(*places, view=view)
+    view.resync(Snapshot((), (), (), True))
+    assert view.phones() == {}
+
+
 def test_a_member_that_is_no_agent_is_nobody() -> None:
     assert told(ami.QueueMember("skynet", "Local/1@x", False, "", "inuse")) == []
 
