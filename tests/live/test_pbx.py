@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -19,11 +20,14 @@ from callcenter.ami.session import AmiAddress
 from callcenter.calls.groups import fold_journal
 from callcenter.calls.outcome import CallOutcome
 from callcenter.calls.rows import Line, Row, read_rows
+from callcenter.ivr import sound
+from callcenter.ivr.prompts import make_waiting
 from callcenter.ivr.question import QuestionPorts, make_app
+from callcenter.pbx.render import music_folder, prompts_folder, waiting_queues
 from callcenter.routing.hours import WeekHours
 from callcenter.words import Did, Language, ProviderId
 from lab.rtp import level
-from lab.sip import CONTROLLED, CallerId, Tone
+from lab.sip import CONTROLLED, Call, CallerId, Tone
 from tests.live.lone_pbx import DID, SUBSCRIBER, Pbx, a_pbx, first_to_ring
 from tests.pbx_house import COMMANDS_SECRET, NIGHT, VOLIA, VOLIA_DID, a_queue
 
@@ -253,6 +257,41 @@ async def test_who_waits_may_keep_their_place_and_a_hidden_number_cannot(pbx: Pb
     await pbx.row(lambda row: row[7] == newest and row[0] == "CHAN_END")
     [told] = [each for each in fold_journal(_rows(pbx)) if each.id == newest]
     assert told.outcome is CallOutcome.LEFT_RINGING
+
+
+async def test_an_agent_who_is_free_while_the_caller_is_told_of_the_key_is_connected_at_once(pbx: Pbx) -> None:
+    """The longest announcement there could be: a minute of it, and still the phone rings in the midst of it."""
+    folder = music_folder(pbx.settings)
+    long = folder.parent / "told.wav"
+    sound.write(long, 0.3 * np.sin(2 * np.pi * 1000 / sound.RATE * np.arange(60 * sound.RATE)))
+    make_waiting([("volia-support", long, 1)], folder)
+    async with pbx.commands() as commands:
+        for extension in ("101", "102"):
+            await commands.queue_pause(f"PJSIP/agent-{extension}", True, "break")
+        await pbx.asterisk.rx("moh reload")
+        call = await pbx.dial()
+        await call.answered()
+        async with asyncio.timeout(15):
+            while not _hears(call, 1000):
+                await asyncio.sleep(0.05)
+        await commands.queue_pause("PJSIP/agent-102", False)
+        agent = await first_to_ring(pbx, "102")
+        assert _hears(call, 1000)
+        agent.answer()
+        await agent.answered()
+        async with asyncio.timeout(10):
+            while not _hears(call, 880):
+                await asyncio.sleep(0.05)
+        assert not _hears(call, 1000, 0.2)
+        call.hangup()
+        await agent.ended()
+        await commands.queue_pause("PJSIP/agent-101", False)
+    make_waiting(waiting_queues(pbx.book, prompts_folder(pbx.settings)), folder)
+    await pbx.asterisk.rx("moh reload")
+
+
+def _hears(call: Call, hertz: int, seconds: float = 0.5) -> bool:
+    return call.audio is not None and call.audio.hears(hertz, seconds)
 
 
 def _rows(pbx: Pbx) -> list[Row]:

@@ -107,12 +107,23 @@ async def _talks(books: Books, number: str) -> bool:
     return any(call["connected_at"] is not None for call in await books.calls(number))
 
 
-async def test_a_place_that_agents_do_not_pick_up_stays_owed(house: House, books: Books) -> None:
+async def test_an_agent_who_does_not_pick_up_is_followed_by_the_next(house: House, books: Books) -> None:
     number = new_number()
     await _keeps_place(house, books, number)
-    await house.callcenter("agent", "ready", "101", "102")
     for extension in ("101", "102"):
-        (await house.phones[extension].rings(30)).reject()
+        house.phones[extension].behaviour = Behaviour.rejects()
+    await house.callcenter("agent", "ready", "101", "102")
+
+    async def both_were_rung() -> bool:
+        return bool(house.phones["101"].rung and house.phones["102"].rung)
+
+    await until(both_were_rung, 30, "one agent after the other")
+    await until(lambda: _is_free(books, number), 10, "nobody has it any more")
     (owed,) = await books.callbacks(number)
     assert owed["closed_at"] is None
     assert [call for call in await books.calls(number) if call["direction"] == "out"] == []
+
+
+async def _is_free(books: Books, number: str) -> bool:
+    (owed,) = await books.callbacks(number)
+    return owed["claimed_by"] is None
