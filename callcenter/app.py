@@ -45,6 +45,7 @@ from callcenter.ivr.question import QuestionPorts
 from callcenter.ivr.question import make_app as make_question
 from callcenter.recordings.duty import expect
 from callcenter.recordings.intake import Intake
+from callcenter.reports.rolling import Rolling
 from callcenter.routing.book import Shelf
 from callcenter.store import Database, Scope
 from callcenter.store.leader import Leader
@@ -89,6 +90,7 @@ class App:
         self.duties = DutyBook(database, self.on_duty)
         self.board = Board(self.link.view, self.shelf.book, self.duties.of, clock)
         self.states = StateLog(database, self.board.snapshot, lambda: self.leader.leads)
+        self.rolling = Rolling(database, clock, lambda: self.leader.leads)
         self.keeper = Keeper(
             database, self.shelf.book, self.duties, self.commands, self.link.view, clock,
             leads=lambda: self.leader.leads, unanswered_rings=settings.agents.unanswered_rings,
@@ -316,6 +318,7 @@ class App:
             self.notices.run(),
             self.keeper.run(),
             self.states.run(),
+            self.rolling.run(),
             self.places.run(),
             self.hear(),
             self.learn_lines(),

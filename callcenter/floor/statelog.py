@@ -76,9 +76,12 @@ async def open_states(connection: AsyncConnection) -> States:
 async def write(connection: AsyncConnection, changed: Sequence[AgentNow]) -> None:
     """Ends the open row of each of these agents and begins the next; a row never ends before it began."""
     values = [
-        {"extension": each.extension, "state": each.state, "reason": each.reason, "since": each.since}
+        {
+            "extension": each.extension, "state": each.state, "reason": each.reason, "since": each.since,
+            "call": each.call or "",
+        }
         for each in changed
-    ]
+    ]  # fmt: skip
     await connection.execute(_CLOSE, values)
     await connection.execute(_BEGIN, values)
 
@@ -92,7 +95,11 @@ _CLOSE = text(
     "WHERE ended_at IS NULL AND agent_id = (SELECT id FROM agent WHERE extension = :extension)"
 )
 _BEGIN = text(
-    "INSERT INTO agent_state (agent_id, started_at, state, reason) "
-    "SELECT id, CAST(:since AS timestamptz), :state, :reason FROM agent WHERE extension = :extension "
-    "ON CONFLICT (agent_id, started_at) DO UPDATE SET state = excluded.state, reason = excluded.reason, ended_at = NULL"
+    "INSERT INTO agent_state (agent_id, started_at, state, reason, call_id) "
+    "SELECT id, CAST(:since AS timestamptz), CAST(:state AS text), :reason, CASE CAST(:state AS text) "
+    "WHEN 'wrap_up' THEN coalesce((SELECT call_id FROM agent_duty WHERE agent_id = agent.id), '') "
+    "ELSE CAST(:call AS text) END FROM agent WHERE extension = :extension "
+    "ON CONFLICT (agent_id, started_at) DO UPDATE SET state = excluded.state, reason = excluded.reason, "
+    "call_id = excluded.call_id, ended_at = NULL"
 )
+"""A wrap-up is of the call that it follows: reports count it with that call."""
