@@ -15,6 +15,8 @@ WIDTH = 1120
 HEIGHT = 220
 LEFT = 44
 """Room for the numbers of the axis."""
+RIGHT = WIDTH - 18
+"""Room for half of the last label."""
 TOP = 10
 BASE = HEIGHT - 26
 MOST_BARS = 100
@@ -70,7 +72,7 @@ def columns(sheet: Sheet, words: Catalogue, zone: ZoneInfo) -> Columns:
     grain, joined = _joined(points)
     highest = max((answered + missed for _, answered, missed in joined), default=0)
     top = _round_up(highest)
-    step = (WIDTH - LEFT) / max(1, len(joined))
+    step = (RIGHT - LEFT) / max(1, len(joined))
     width = min(64.0, step * 0.72)
     every = ceil(len(joined) / MOST_LABELS)
 
@@ -153,7 +155,7 @@ class Week:
     squares: tuple[Square, ...]
     most: int
     step: int = 44
-    row: int = 34
+    row: int = 46
     left: int = 44
     top: int = 22
 
