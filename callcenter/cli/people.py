@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.cli.place import Place, clock, entry, hashed
 from callcenter.cli.tables import as_row, json_option, show, show_one
 from callcenter.errors import RuleBroken
+from callcenter.floor.duty import duties
+from callcenter.floor.states import Duty
 from callcenter.routing import register, users
 from callcenter.routing.book import read_book
 from callcenter.routing.entries import AgentEntry, UserEntry
@@ -99,15 +101,17 @@ def change(place: Place, extension: str, name: str | None, contact: str | None, 
 @json_option
 @click.pass_obj
 def list_all(place: Place, as_json: bool) -> None:
-    """Lists the agents, their queues and their sign-ins; no secrets."""
+    """Lists the agents, what they are on duty as, their queues and their sign-ins; no secrets."""
 
     async def work(connection: AsyncConnection) -> list[dict[str, Any]]:
         book = await read_book(connection)
         logins = {user.extension: user.login for user in await users.list_users(connection)}
+        on_duty = await duties(connection)
         return [
             {
                 "extension": each.extension,
                 "name": each.name,
+                "duty": _said(on_duty.get(each.extension) or Duty(each.extension)),
                 "contact": each.contact or "registers",
                 "queues": [queue.name for queue in book.queues_of(each.extension)],
                 "login": logins.get(each.extension),
@@ -116,6 +120,12 @@ def list_all(place: Place, as_json: bool) -> None:
         ]
 
     show(place.written(work), as_json, "no agent yet: callcenter agent add EXTENSION --name NAME")
+
+
+def _said(duty: Duty) -> str:
+    """``paused: lunch since 12:03``, the time in UTC."""
+    reason = f": {duty.reason}" if duty.reason else ""
+    return f"{duty.status}{reason}" + (f" since {duty.since:%d.%m. %H:%M} UTC" if duty.since is not None else "")
 
 
 @agent.command("remove")
@@ -137,7 +147,7 @@ def user() -> None:
 @click.argument("login")
 @click.option("--name", required=True)
 @click.option("--role", type=click.Choice(["supervisor", "lead", "agent"]), default="supervisor")
-@click.option("--agent", "extension", help="Whose sign-in it is, for the role agent.")
+@click.option("--agent", "extension", help="Whose phone it is: an agent's, or of who leads and works at a phone too.")
 @click.option("--provider", "slugs", multiple=True, help="A supervisor of this provider only; may repeat.")
 @_with_password
 @json_option
@@ -146,8 +156,8 @@ def add_user(
     place: Place, login: str, name: str, role: Role, extension: str | None, slugs: tuple[str, ...],
     password_stdin: bool, password_prompt: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Adds a sign-in of a supervisor, or of an agent who has none."""
-    if (role == "agent") != (extension is not None):
+    """Adds a sign-in of a supervisor, of who leads shifts, or of an agent who has none."""
+    if role == "agent" and extension is None:
         raise RuleBroken("an agent's sign-in names the agent: --role agent --agent EXTENSION")
     if role == "agent" and slugs:
         raise RuleBroken("an agent sees the providers of their queues: --provider is for supervisors")

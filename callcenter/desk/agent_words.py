@@ -11,6 +11,7 @@ from babel.dates import format_date
 
 from callcenter.desk.languages import Catalogue
 from callcenter.diag.verdict import Evidence, LineVerdict
+from callcenter.floor.states import NO_ANSWER, PHONE
 from callcenter.routing.book import Reason
 from callcenter.words import Missing
 
@@ -31,7 +32,8 @@ class AgentWords:
 
     def pause_reason(self, code: str, reasons: Iterable[Reason]) -> str:
         """A pause by the name of its reason; one that the house no longer has is shown by its code."""
-        return self.fmt.text("agent.no_answer") if code == "no_answer" else self.call_reason(code, reasons)
+        ours = {NO_ANSWER: "agent.no_answer", PHONE: "agent.by_phone"}.get(code)
+        return self.fmt.text(ours) if ours else self.call_reason(code, reasons)
 
     def call_reason(self, code: str, reasons: Iterable[Reason]) -> str:
         """A reason by its name in the reader's language; a retired one by its code."""

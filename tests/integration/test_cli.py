@@ -95,7 +95,32 @@ def test_a_house_made_by_commands_is_listed(house: Operator) -> None:
     assert (trunk["hosts"], trunk["provider"]) == (["198.51.100.7"], None)
     [agent] = house.json("agent", "list")
     assert (agent["login"], agent["contact"], agent["queues"]) == ("agent101", "registers", ["skynet"])
+    assert agent["duty"] == "signed_out"
     assert "SkyNet" in house.types("did", "list").stdout
+
+
+def test_agents_are_signed_in_and_given_a_pause_by_the_operator_all_or_nobody(house: Operator) -> None:
+    def duty() -> str:
+        return str(house.json("agent", "list")[0]["duty"])
+
+    house.types("agent", "sign-in", "101")
+    assert duty().startswith("ready since ")
+    assert "lunch" in house.types("agent", "pause", "101", "--reason", "sleep", ends=1).output
+    house.types("agent", "pause", "101", "--reason", "lunch")
+    assert duty().startswith("paused: lunch since ")
+    assert "there is no agent 999" in house.types("agent", "sign-out", "101", "999", ends=1).output
+    assert duty().startswith("paused: lunch since ")
+    house.types("agent", "ready", "101")
+    house.types("agent", "sign-out", "101")
+    assert duty().startswith("signed_out since ")
+    assert "not signed in" in house.types("agent", "ready", "101", ends=1).output
+
+
+def test_who_leads_shifts_may_have_a_phone_too(house: Operator) -> None:
+    house.types("agent", "add", "103", "--name", "Ірина", "--no-sign-in")
+    house.json("user", "add", "iryna", "--name", "Ірина", "--role", "lead", "--agent", "103")
+    [user] = [user for user in house.json("user", "list") if user["login"] == "iryna"]
+    assert (user["role"], user["extension"]) == ("lead", "103")
 
 
 def test_set_changes_what_is_named_and_nothing_else(house: Operator) -> None:
