@@ -12,6 +12,7 @@ from pathlib import Path
 from lab.house import House
 from lab.keeping import until_stopped
 from lab.once_calls import AnsweredCalls, BrokenParts, LostCalls, NamedEnds, Showing
+from lab.once_day import WorkingDay
 from lab.plan import CLOSED, LabOlt, LabProvider, Plan
 from lab.promises import Books, table
 from lab.sip import Tone
@@ -82,3 +83,4 @@ async def _calls(house: House, books: Books) -> None:
         )
         await asyncio.gather(*groups)
         await BrokenParts(house, books, answered).run()
+        await WorkingDay(house, books).run()

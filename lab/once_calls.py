@@ -26,7 +26,7 @@ ANSWERS = Behaviour(answer_after=0.2)
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"';DROP TABLE call"
 
 
-class _Scene:
+class Scene:
     """Some calls that belong together: they use the same agents, one after the other."""
 
     def __init__(self, house: House, books: Books) -> None:
@@ -61,7 +61,7 @@ def _had(value: T | None) -> T:
     return value
 
 
-class AnsweredCalls(_Scene):
+class AnsweredCalls(Scene):
     """СвітлоНет, agents 101 and 102: the card, the conversation, its recording; and an agent who does not answer."""
 
     async def open_pages(self, stack: AsyncExitStack) -> None:
@@ -148,7 +148,7 @@ class AnsweredCalls(_Scene):
         return f"{silent} did not answer, {other} did; the card moved on"
 
 
-class Showing(_Scene):
+class Showing(Scene):
     """FastFiber, agent 105: what a card must survive."""
 
     async def open_pages(self, stack: AsyncExitStack) -> None:
@@ -191,7 +191,7 @@ class Showing(_Scene):
         return f"who calls stood there {(card.at - rang) * 1000:+.0f} ms from the ring, the line as unknown"
 
 
-class LostCalls(_Scene):
+class LostCalls(Scene):
     """Край, agent 104: callers who give up, and one who comes back."""
 
     async def run(self) -> None:
@@ -240,7 +240,7 @@ class LostCalls(_Scene):
         return f"after {call['waited_s']:.0f} s; the one who talked is owed nothing"
 
 
-class NamedEnds(_Scene):
+class NamedEnds(Scene):
     """Дім.Лінк with one line, a closed provider, a number nobody has, and a caller without a number."""
 
     async def run(self) -> None:
@@ -297,7 +297,7 @@ class NamedEnds(_Scene):
         return "heard the hours, callback open"
 
 
-class BrokenParts(_Scene):
+class BrokenParts(Scene):
     """The service is killed in mid-call; and nobody sees another provider's data."""
 
     def __init__(self, house: House, books: Books, answered: AnsweredCalls) -> None:
