@@ -13,7 +13,7 @@ import pytest
 
 from callcenter.ami import events as ami
 from callcenter.ami.commands import Commands
-from callcenter.ami.facts import AgentAnswered, AgentDidNotAnswer, CallerJoinedQueue, MemberChanged
+from callcenter.ami.facts import AgentAnswered, AgentDidNotAnswer, CallerJoinedQueue, DutyCodeDialled, MemberChanged
 from callcenter.ami.live import LiveView
 from callcenter.errors import RuleBroken
 from callcenter.floor import duty
@@ -207,6 +207,50 @@ async def test_a_kept_place_that_rang_in_vain_counts_as_any_ring(floor: Floor) -
         floor.keeper.rang_in_vain("101")
         await floor.step()
     assert floor.duties.of("101").reason == "no_answer"
+
+
+async def test_what_an_agent_says_by_phone_is_not_undone_before_the_journal_has_told_it(floor: Floor) -> None:
+    await floor.write("101", "sign_in")
+    await floor.write("102", "sign_in")
+    await floor.step()
+    floor.keeper.on_fact(DutyCodeDialled("101"))
+    for agent in ("101", "102"):  # Asterisk has paused both; of 102 nobody said so
+        for fact in floor.view.apply(ami.QueueMember("skynet", f"PJSIP/agent-{agent}", True, "phone", "not_inuse")):
+            floor.keeper.on_fact(fact)
+    assert await floor.step() == [("QueuePause", "skynet", "102", "false")]
+    await floor.write("101", "pause", reason="phone")
+    assert await floor.step() == []
+    await floor.write("101", "ready")
+    assert await floor.step() == [("QueuePause", "skynet", "101", "false")]
+
+
+async def test_a_code_that_the_journal_never_tells_is_undone_after_a_while(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callcenter.floor.keeper.SAID_WITHIN", 0.0)
+    await floor.write("101", "sign_in")
+    await floor.step()
+    floor.keeper.on_fact(DutyCodeDialled("101"))
+    floor.view.apply(ami.QueueMember("skynet", "PJSIP/agent-101", True, "phone", "not_inuse"))
+    assert await floor.step() == [("QueuePause", "skynet", "101", "false")]
+
+
+async def test_asterisk_is_told_nothing_before_the_journal_is_read_or_a_while_is_over(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = False
+    floor.keeper._knows_journal = lambda: known
+    await floor.write("101", "sign_in")
+    assert await floor.step() == []
+    known = True
+    assert await floor.step() == [("QueueAdd", "skynet", "101", "false")]
+    known = False
+    await floor.write("101", "sign_out")
+    assert await floor.step() == [("QueueRemove", "skynet", "101", "")]  # it has begun
+    monkeypatch.setattr("callcenter.floor.keeper.JOURNAL_WITHIN", 0.0)
+    floor.keeper._begins_at = None
+    await floor.write("101", "sign_in")
+    assert await floor.step() == [("QueueAdd", "skynet", "101", "false")]
 
 
 async def test_an_order_that_makes_no_sense_is_refused_in_words(floor: Floor) -> None:
