@@ -86,7 +86,7 @@ class WorkingDay(Scene):
         on_board = {each["brand"]: each["today"] for each in board["providers"]}
         days = {"first": str(today), "last": str(today), "by": "provider"}
         report = await self.house.api("GET", "/reports", params=days)
-        in_report = {each["brand"]: each for each in report["rows"]}
+        in_report = {each["brand"]: each["figures"] for each in report["rows"]}
         for brand, figures in on_board.items():
             for name in ("came", "answered", "missed"):
                 shown, counted = figures[name], in_report.get(brand, {}).get(name, 0)
