@@ -158,6 +158,7 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
         dialling=screens.dialling,
         noted=screens.noted,
     )
+
     def heard(topic: Topic) -> None:
         if topic is Topic.MESSAGES:
             screens.messages_changed()
