@@ -17,6 +17,8 @@ from callcenter.words import Clock
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 600.0
+FIRST_AFTER_S: Final = 10.0
+"""After a start the ledger catches up first: it has more to do than at any other time."""
 RETRY_S: Final = 60.0
 LONGEST_S: Final = 1800.0
 """An audit that takes longer is ended, and said to have failed."""
@@ -41,6 +43,7 @@ class Auditor:
 
     async def run(self) -> None:
         """For ever; an audit that fails is tried again in a minute."""
+        await asyncio.sleep(FIRST_AFTER_S)
         while True:
             await self._led()
             try:
@@ -70,6 +73,7 @@ class Auditor:
         finally:
             if process.returncode is None:
                 process.kill()
+                await process.wait()
         try:
             answer = json.loads(said)
         except ValueError:

@@ -75,4 +75,4 @@ async def test_a_day_with_a_killed_service_has_no_difference(house: House, books
         found = await books.rows("SELECT sum(difference) AS n FROM audit_day HAVING count(*) > 0")
         return bool(found) and found[0]["n"] == 0
 
-    await until(by_the_service, 30, "the service's own audit")
+    await until(by_the_service, 90, "the service's own audit")
