@@ -54,6 +54,8 @@ log = logging.getLogger(__name__)
 
 AT_LEAST_EVERY = 5.0
 """Seconds after which all is looked at again, whatever was heard."""
+JOURNAL_LOOKED_AT = 0.2
+"""Seconds after which a service that has just started asks again whether the journal has been read."""
 RETRY = 1.0
 SEEN_WITHIN = 2.0
 """Seconds in which what Asterisk was told shows in the live view; until then it is not told again."""
@@ -199,7 +201,8 @@ class Keeper:
             for each in self._duties.all().values()
             if each.until is not None and each.status is AgentStatus.WRAP_UP
         ]
-        return min([AT_LEAST_EVERY, *(max(0.02, end) for end in ends)])
+        waits_for_journal = self._leads() and not self._knows_journal()
+        return min([JOURNAL_LOOKED_AT if waits_for_journal else AT_LEAST_EVERY, *(max(0.02, end) for end in ends)])
 
     async def step(self) -> None:
         """Everything that is due now. Raises ``Unavailable``."""
