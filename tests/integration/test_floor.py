@@ -23,7 +23,7 @@ from callcenter.floor.keeper import Keeper
 from callcenter.floor.statelog import StateLog, open_states
 from callcenter.floor.states import AgentStatus
 from callcenter.store import Database, Scope
-from callcenter.words import UniqueId
+from callcenter.words import LinkedId, UniqueId
 from tests.integration.ami_server import ScriptedAsterisk, scripted_asterisk, until
 from tests.integration.ledger_house import House
 from tests.integration.test_ami_session import QUICK, address, clock, running
@@ -253,6 +253,22 @@ async def test_asterisk_is_told_nothing_before_the_journal_is_read_or_a_while_is
     assert await floor.step() == [("QueueAdd", "skynet", "101", "false")]
 
 
+async def test_after_a_kept_place_was_called_comes_the_time_to_write_it_up(floor: Floor) -> None:
+    await floor.write("101", "sign_in")
+    await floor.step()
+    floor.keeper.calls_out("101", "callback-7", "skynet")
+    assert await floor.step() == []  # the phone was told to ring and does not yet
+    leg = ami.Leg(UniqueId("pbx1-1.9"), "PJSIP/agent-101-00000009", LinkedId("pbx1-1.9"))
+    floor.view.apply(ami.Newchannel(leg, ami.STATE_DOWN, "", "", "", "", floor.house.clock()))
+    for status in ("ringing", "inuse"):
+        for fact in floor.view.apply(ami.QueueMember("skynet", "PJSIP/agent-101", False, "", status, 0)):
+            floor.keeper.on_fact(fact)
+        assert await floor.step() == []
+    floor.view.apply(ami.Hangup(leg, 16))
+    assert await floor.step() == [("QueuePause", "skynet", "101", "true")]
+    assert (floor.duties.of("101").status, floor.duties.of("101").call) == (AgentStatus.WRAP_UP, "callback-7")
+
+
 async def test_an_order_that_makes_no_sense_is_refused_in_words(floor: Floor) -> None:
     for what, more in (("pause", {"reason": "lunch"}), ("ready", {}), ("prolong", {"by": timedelta(60)})):
         with pytest.raises(RuleBroken, match="101"):
@@ -307,3 +323,9 @@ async def test_states_are_rows_that_a_restart_goes_on_with(floor: Floor) -> None
     assert rows == [("101", "ready", now, five), ("101", "talking", five, None), ("102", "offline", now, None)]
     async with house.database.scoped(Scope.only(())) as connection:
         assert (await open_states(connection))["101"] == ("talking", "", five)
+    showing = picture("wrap_up", 3)  # a clock was set back
+    await again.step()
+    assert await house.rows("SELECT count(*) FROM agent_state WHERE ended_at < started_at") == [(0,)]
+    assert await house.rows("SELECT state FROM agent_state WHERE ended_at IS NULL ORDER BY state") == [
+        ("offline",), ("wrap_up",),
+    ]  # fmt: skip
