@@ -89,10 +89,11 @@ async def test_what_was_said_while_the_service_was_away_is_taken_in_its_order_an
 async def test_what_was_ordered_since_stands_against_a_code_that_is_read_late(house: House) -> None:
     async with house.database.scoped(Scope.all()) as connection:
         await duty.sign_in(connection, "101", moment(0), "olena")
-        await duty.sign_out(connection, "101", moment(60), "iryna")
-    house.write(dialled(1, 30, "pause") + dialled(2, 50, "ready"))
+        await duty.pause(connection, "101", moment(10), "olena", reason="lunch")
+        await duty.ready(connection, "101", moment(60), "iryna")
+    house.write(dialled(1, 30, "pause") + dialled(2, 50, "out"))
     await ledger(house).catch_up()
-    assert await duty_of(house) == Duty("101", since=moment(60))
+    assert await duty_of(house) == Duty("101", AgentStatus.READY, since=moment(60))
 
 
 async def test_a_code_of_an_agent_who_is_gone_or_not_signed_in_stops_nobody(house: House) -> None:
