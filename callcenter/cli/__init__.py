@@ -17,6 +17,7 @@ from callcenter.cli.place import Place, Told
 from callcenter.cli.providers import did, provider
 from callcenter.cli.queues import queue, trunk
 from callcenter.cli.reasons import pause
+from callcenter.cli.reports import report
 from callcenter.cli.shifts import shift
 from callcenter.cli.subscribers import olt, subscriber
 from callcenter.store.migrate import migrate
@@ -54,6 +55,6 @@ def serve(place: Place) -> None:
 
 for command in (
     provider, did, trunk, queue, agent, pause, user, token, olt, subscriber, import_house, asterisk, journal, callbacks,
-    shift, recordings,
+    shift, recordings, report,
 ):  # fmt: skip
     main.add_command(command)

@@ -77,7 +77,7 @@ def _conditions(wanted: CallFilter) -> tuple[list[str], dict[str, Any]]:
         "number": ("number = :number", wanted.number),
         "outcome": ("outcome = :outcome", wanted.outcome),
         "direction": ("direction = :direction", wanted.direction),
-        "agent": (":agent = ANY (agents || rang)", wanted.agent),
+        "agent": ("(agents || rang) @> ARRAY[CAST(:agent AS text)]", wanted.agent),
         "since": ("arrived_at >= :since", wanted.since),
         "until": ("arrived_at < :until", wanted.until),
     }
