@@ -38,6 +38,7 @@ from lab.wiretap import Wiretap
 Say = Callable[[str], None]
 SUPERVISOR = "supervisor"
 SECRETS = ("CALLCENTER_AMI__EVENTS_SECRET", "CALLCENTER_AMI__COMMANDS_SECRET", "CALLCENTER_IVR__TOKEN")
+_MEMBER = re.compile(r"\(PJSIP/agent-(\d+)\)")
 _SIGN_IN = re.compile(r"^sign-in (\S+) +password (\S+)$", re.MULTILINE)
 
 
@@ -212,6 +213,19 @@ class House:
         self.service = Service(self.settings_file, self.environment, self.folder / "service.log", f"{self.url}/healthz")
         self._stack.push_async_callback(self.service.stop)
         await self.service.start()
+        if self.plan.signed_in:
+            await self._agents_at_work()
+
+    async def _agents_at_work(self) -> None:
+        """Returns when Asterisk has everybody in the queues they serve; raises ``Unavailable``."""
+        serving = {each for provider in self.plan.providers for each in provider.members or self.plan.extensions}
+        try:
+            async with asyncio.timeout(30):
+                while missing := serving - set(_MEMBER.findall(await self.asterisk.rx("queue show"))):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            who = ", ".join(sorted(missing))
+            raise Unavailable("service", f"did not put to work: {who}\n{self.service.tail()}") from None
 
     # --- using it ---
 

@@ -57,6 +57,8 @@ AT_LEAST_EVERY = 5.0
 JOURNAL_LOOKED_AT = 0.2
 """Seconds after which a service that has just started asks again whether the journal has been read."""
 RETRY = 1.0
+LOOK_AGAIN = 0.3
+"""Seconds between two looks whether this service leads, has its link and has read the journal."""
 SEEN_WITHIN = 2.0
 """Seconds in which what Asterisk was told shows in the live view; until then it is not told again."""
 PLACE_RINGS_FOR = timedelta(seconds=40)
@@ -194,7 +196,9 @@ class Keeper:
                 await asyncio.sleep(RETRY)
 
     def _until_due(self) -> float:
-        """Seconds to the next end of a wrap-up or of a pause's limit."""
+        """Seconds to the next end of a wrap-up or of a pause's limit; to the next look, while it may not begin."""
+        if not (self._leads() and self._commands.health.is_live and self._may_begin()):
+            return LOOK_AGAIN
         now = self._clock()
         ends = [
             (each.until - now).total_seconds()

@@ -20,7 +20,7 @@ from callcenter.pbx.render import music_folder, prompts_folder, render, waiting_
 from callcenter.pbx.version import PbxVersion
 from lab.asterisk import Asterisk, AsteriskFolders, asterisk_conf
 from lab.asterisk_root import AsteriskBinary, asterisk_binary
-from lab.sip import Behaviour, CallerId, SipAgent
+from lab.sip import Behaviour, CallerId, Credentials, SipAgent
 from tests.live.lone_pbx import DID, free_port
 from tests.pbx_house import COMMANDS_SECRET, a_book, settings_for
 
@@ -72,9 +72,12 @@ async def test_a_call_goes_our_way_and_the_operators_own_files_stay_theirs() -> 
             assert (await install(render(book, settings, version), settings.asterisk, None)).operator == ()
             for name, text in theirs.items():
                 assert (folders.etc / name).read_text().startswith(text)
-            for extension in ("101", "102"):
-                phones.phone(f"agent-{extension}", Behaviour(answer_after=0.1))
             async with Asterisk(binary, folders.etc / "asterisk.conf", output=root / "output") as asterisk:
+                for extension in ("101", "102"):
+                    phone = phones.phone(f"agent-{extension}", Behaviour(answer_after=0.1))
+                    phone.credentials = Credentials(f"agent-{extension}", f"secret-{extension}-x")
+                    said = await phone.dial(f"sip:*47@{sip}")  # no service is there: they sign in by phone
+                    assert (await said.ended(15)).cause == 16
                 call = await callers.dial(f"sip:{DID}@{sip}", CallerId("380631112233"))
                 await call.answered()
                 await _journal_says(settings.asterisk.journal, "BRIDGE_ENTER")
