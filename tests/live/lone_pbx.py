@@ -90,6 +90,7 @@ class Pbx:
         """Renders and installs over the real AMI, as ``callcenter asterisk render --install`` does."""
         at = self.settings.asterisk
         files = render(book, self.settings, PbxVersion.parse(at.version))
+        make_waiting(waiting_queues(book, prompts_folder(self.settings)), music_folder(self.settings))
         async with self.commands() as commands:
             return await install(files, at, commands.reload)
 

@@ -221,8 +221,8 @@ async def test_a_change_is_read_by_the_running_asterisk_while_people_talk(pbx: P
         pbx.book, dids={**pbx.book.dids, third: NIGHT}, queues=(*pbx.book.queues, new_queue), providers=(first, opened)
     )
     done = await pbx.render(book)
-    assert set(done.changed) == {"extensions.conf", "queues.conf"}
-    assert done.reloaded == ("app_queue.so", "pbx_config.so")
+    assert set(done.changed) == {"extensions.conf", "musiconhold.conf", "queues.conf"}
+    assert set(done.reloaded) == {"res_musiconhold.so", "app_queue.so", "pbx_config.so"}
     assert "night-sales" in await pbx.asterisk.rx("queue show")
     other = await pbx.dial("0441230003")
     await other.answered()
