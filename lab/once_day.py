@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,6 +37,7 @@ class WorkingDay(Scene):
         ringing = await self.house.phones[AGENT].rings(25)
         ringing.answer()
         await self.books.talking(number)
+        await asyncio.sleep(2)
         async with page_of(self.house, AGENT) as browser:
             await self._order(browser, "hold")
             await self._hears(caller, voice=False)
