@@ -52,7 +52,7 @@ def report(
             raise RuleBroken(f"there is no queue {queue} (see `callcenter queue list`)")
         if agent is not None and book.agent(agent) is None:
             raise RuleBroken(f"there is no agent {agent} (see `callcenter agent list`)")
-        zones = [each.timezone for each in book.providers if provider in {None, each}]
+        zones = [each.timezone for each in book.providers if provider is None or provider == each]
         if not zones:
             raise RuleBroken("there is no provider yet (see `callcenter provider add`)")
         today = today_in(zones[0], now)

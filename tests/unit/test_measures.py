@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,7 @@ from callcenter.reports.sheets import (
     file_name,
     titles_of,
 )
+from callcenter.reports.workbook import write_workbook
 
 KYIV = ZoneInfo("Europe/Kyiv")
 DAY = Tally(
@@ -178,6 +180,18 @@ def test_a_name_in_a_file_is_never_a_formula(name: str) -> None:
     line = "".join(csv_lines(sheet)).partition("\r\n")[2]
     assert line.startswith(("101,'", "101,\"'"))
     assert as_text("Олена") == "Олена"
+
+
+def test_a_name_in_a_workbook_is_text_whatever_it_looks_like() -> None:
+    names = ('=HYPERLINK("http://evil")', "http://evil", "+380", "{=1}")
+    rows = tuple(Row(("101", name), (3,)) for name in names)
+    sheet = Sheet(Part.AGENT, titles_of(Part.AGENT), (Column("taken", "count"),), rows)
+    with write_workbook(sheet, ("=A1", "b", "c"), (), "days", "report") as file, zipfile.ZipFile(file) as book:
+        page = book.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in page
+    assert "hyperlink " not in page
+    assert page.count("<is>") == 3 + 2 * len(names)
+    assert page.count("<v>3</v>") == len(names)
 
 
 def test_a_file_says_what_it_is_of() -> None:
