@@ -195,7 +195,9 @@ INSERT INTO alarm (kind, subject, detail, provider_id, raised_at, last_at) VALUE
 :name, :provider, :at, :at);
 INSERT INTO subscriber (provider_id, account, name) VALUES (:provider, '100245', :name);
 INSERT INTO subscriber_phone (provider_id, number, subscriber_id) SELECT :provider, :number, id FROM subscriber
-WHERE provider_id = :provider
+WHERE provider_id = :provider;
+INSERT INTO agent_message (agent_id, sender, body, at) SELECT id, 'Ірина', :name, :at
+FROM agent WHERE extension = :agent
 """
 NOBODYS = """
 INSERT INTO call (id, direction, dialled, number, callable, arrived_at, ended_at, outcome, settled) VALUES (:id,

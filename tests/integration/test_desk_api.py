@@ -44,7 +44,7 @@ def bearer(house: House, name: str) -> dict[str, str]:
 async def ids(house: House) -> dict[str, dict[int, str]]:
     """What a path can name, by provider."""
     found: dict[str, dict[int, str]] = {
-        "call": MISSED, "recording": RECORDINGS, "callback": {}, "alarm": {}, "row": {},
+        "call": MISSED, "recording": RECORDINGS, "callback": {}, "alarm": {}, "row": {}, "message": {},
         "extension": {1: "101", 2: "102"}, "shift": {2: "1"},
     }  # fmt: skip
     async with house.db.scoped(Scope.all()) as conn:
@@ -52,6 +52,7 @@ async def ids(house: House) -> dict[str, dict[int, str]]:
             ("callback", "SELECT provider_id, id FROM callback WHERE callable"),
             ("alarm", "SELECT provider_id, id FROM alarm WHERE provider_id IS NOT NULL"),
             ("row", "SELECT 2, id FROM journal_set_aside"),
+            ("message", "SELECT agent_id, id FROM agent_message"),
         ):
             for provider, number in await conn.execute(text(query)):
                 found[kind][provider] = str(number)
@@ -71,6 +72,7 @@ GIVEN = {
     "consult": {"to": "102"},
     "dial": {"provider": 2, "number": "0670000002"},
     "call-colleague": {"other": "102"},
+    "serve": {"queue": "dim-link", "penalty": 0},
     "close": {"reason": "unreachable", "note": "тричі не відповів"},
 }
 """What must be sent with an order, by the last word of its path, to be an order at all."""
@@ -119,7 +121,7 @@ def assert_no_trace_of_dim(said: str) -> None:
         assert trace not in said, trace
 
 
-LISTS = ("/me", "/providers", "/agents", "/queues", "/calls", "/callbacks", "/recordings", "/alarms",
+LISTS = ("/me", "/providers", "/agents", "/queues", "/wallboard", "/calls", "/callbacks", "/recordings", "/alarms",
          "/subscribers?number=0670000002", "/subscribers?words=100245", "/calls?provider=2", "/callbacks?provider=2",
          "/recordings?provider=2", "/calls?number=0670000002", "/subscribers?number=0670000002&provider=2")  # fmt: skip
 
