@@ -77,7 +77,7 @@ async def test_the_board_moves_when_facts_arrive(house: WallHouse, chromium: Bro
     await expect(page.locator("#figure-answered")).to_have_text("1")
     await expect(page.locator("#figure-missed")).to_have_text("1")
     await expect(page.locator("#figure-level")).to_have_text("50 %")
-    await expect(row.locator(".missed")).to_contain_text("не дочекався в черзі")
+    await expect(row.locator(".missed")).to_contain_text("у черзі")
     now = house.ports.clock()
     await house.owes(1, now - timedelta(minutes=4))
     await house.owes(2, now + timedelta(hours=1), decision=True)
