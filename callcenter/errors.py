@@ -8,7 +8,15 @@ class CallCenterError(Exception):
 
 
 class RuleBroken(CallCenterError):
-    """A user asked for what the rules do not allow; the message says what and what to do."""
+    """A user asked for what the rules do not allow; the message says what and what to do.
+
+    ``key`` and ``values`` name the same sentence in the catalogues of the pages, where it has one.
+    """
+
+    def __init__(self, message: str, key: str = "", **values: object) -> None:
+        super().__init__(message)
+        self.key = key
+        self.values = values
 
 
 class Misconfigured(CallCenterError):

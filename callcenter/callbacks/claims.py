@@ -42,7 +42,7 @@ async def claim(connection: AsyncConnection, callback: int, agent: str, at: date
     if not found.callable:
         raise RuleBroken(f"callback {callback} has no number that can be called")
     if found.decision_since is not None:
-        raise RuleBroken(f"callback {callback} waits for the shift lead's decision")
+        raise RuleBroken(f"callback {callback} waits for the shift lead's decision", "refusal.lead_decides")
     if found.next_try_at is not None and found.next_try_at > at:
         raise RuleBroken(f"callback {callback} was tried just now: not before {found.next_try_at:%H:%M} UTC")
     await _must_not_ring(connection, found.provider_id, found.number, at)
@@ -70,7 +70,7 @@ async def claim_number(
         return int(found.id)
     values = {"provider": provider, "number": number, "agent": agent, "at": at, "until": at + span}
     if not (await connection.execute(_DIAL, values)).rowcount:
-        raise RuleBroken(f"{number} is being called already")
+        raise RuleBroken(f"{number} is being called already", "refusal.being_called", number=number)
     return None
 
 
@@ -112,18 +112,20 @@ async def _locked(connection: AsyncConnection, callback: int) -> Any:
 
 def _must_be_free(found: Any, agent: str, at: datetime) -> None:
     if found.claimed_until is not None and found.claimed_until > at and found.claimed_by != agent:
-        raise RuleBroken(f"agent {found.claimed_by} has callback {found.id} now")
+        raise RuleBroken(
+            f"agent {found.claimed_by} has callback {found.id} now", "refusal.taken", agent=found.claimed_by
+        )
 
 
 def _must_not_be_dialled(found: Any, at: datetime) -> None:
     if found.dialling_until is not None and found.dialling_until > at:
-        raise RuleBroken(f"callback {found.id} is being called back already")
+        raise RuleBroken(f"callback {found.id} is being called back already", "refusal.being_called_back")
 
 
 async def _must_not_ring(connection: AsyncConnection, provider: int, number: str, at: datetime) -> None:
     caller = await is_being_called(connection, ProviderId(provider), number, at)
     if caller is not None:
-        raise RuleBroken(f"agent {caller} is calling {number} already")
+        raise RuleBroken(f"agent {caller} is calling {number} already", "refusal.calls_it", agent=caller, number=number)
 
 
 async def _act(connection: AsyncConnection, callback: int, at: datetime, act: str, who: str) -> None:

@@ -72,9 +72,12 @@ def order_of(
         raise RuleBroken(f"there is no provider {owner}")
     number = to_e164(dialled, book.country)
     if not any(number.startswith(prefix) for prefix in allow):
-        raise RuleBroken(f"{number} may not be called from here: its prefix is not in outbound.allow")
+        message = f"{number} may not be called from here: its prefix is not in outbound.allow"
+        raise RuleBroken(message, "refusal.not_allowed", number=number)
     caller_id = book.first_did(owner)
     own = next((each.name for each in book.trunks if each.provider == owner and each.outbound_uri), trunk)
     if caller_id is None or own is None:
-        raise RuleBroken(f"provider {provider.slug} has no {'DID' if caller_id is None else 'trunk'} to call through")
+        missing = "DID" if caller_id is None else "trunk"
+        message = f"provider {provider.slug} has no {missing} to call through"
+        raise RuleBroken(message, "refusal.no_way_out", provider=provider.brand)
     return CallOrder(callback, agent, number, caller_id, provider.slug, own)

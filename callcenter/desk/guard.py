@@ -109,7 +109,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _answer(request, status, exc.headers, (exc.text or "") if isinstance(exc, Explained) else "")
     except RuleBroken as exc:
         status = 409
-        return _answer(request, status, detail=str(exc))
+        return _answer(request, status, detail=_said(request, exc))
     except Unavailable as exc:
         status = 503
         log.warning("%s: %s", exc.system, exc.why)
@@ -135,6 +135,15 @@ class Explained(web.HTTPException):
     def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
         self.status_code = status
         super().__init__(text=text, headers=headers)
+
+
+def _said(request: web.Request, broken: RuleBroken) -> str:
+    """Why not, in the words of who reads it; a program is told in English."""
+    visitor: Visitor | None = request.get(VISITOR)
+    words = catalogue_of(request)
+    if not broken.key or not words.knows(broken.key) or (visitor is not None and visitor.token is not None):
+        return str(broken)
+    return words.text(broken.key, **broken.values)
 
 
 def _answer(

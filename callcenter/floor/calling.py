@@ -74,7 +74,7 @@ class CallOrders(TalkOrders):
                 trunk=self._outbound.trunk,
             )
         except ValueError as no_number:
-            raise RuleBroken(str(no_number)) from no_number
+            raise RuleBroken(str(no_number), "refusal.no_number") from no_number
         self._must_have_a_free_phone(extension)
         async with self._database.scoped(Scope.all()) as connection:
             owed = await claim_number(connection, provider, order.number, extension, self._clock(), CLAIMED_FOR)

@@ -44,9 +44,11 @@ class TalkOrders:
         """Whom the agent talks with hears music, and the agent nothing; ten minutes at most."""
         async with self._in_turn(extension) as line:
             if line.held:
-                raise RuleBroken("they are on hold already" if not line.asked else "you are asking a colleague")
+                if line.asked:
+                    raise RuleBroken(f"you are asking {line.asked} already", "refusal.asks", agent=line.asked)
+                raise RuleBroken("they are on hold already", "refusal.is_held")
             if not line.other.channel.startswith(TRUNK_CHANNEL):
-                raise RuleBroken("a colleague is not put on hold")
+                raise RuleBroken("a colleague is not put on hold", "refusal.holds_colleague")
             own, other = line.leg.channel, line.other.channel
             await self._commands.set_variable(other, "HOLD_OTHER", own)
             await self._commands.set_variable(own, "HOLD_OTHER", other)
@@ -57,9 +59,9 @@ class TalkOrders:
         """The agent and who was on hold hear each other again."""
         async with self._in_turn(extension) as line:
             if not line.held:
-                raise RuleBroken("nobody is on hold")
+                raise RuleBroken("nobody is on hold", "refusal.nobody_held")
             if line.asked:
-                raise RuleBroken("take the caller back from asking your colleague")
+                raise RuleBroken("take the caller back from asking your colleague", "refusal.take_back")
             await self._talk_on(extension, line)
 
     async def hang_up(self, extension: str) -> None:
@@ -70,7 +72,7 @@ class TalkOrders:
         line = self._view.line_of(extension)
         legs = [line.leg.channel] if line is not None else self._view.legs_of(extension)
         if not legs:
-            raise RuleBroken(f"agent {extension} is in no call")
+            raise RuleBroken(f"agent {extension} is in no call", "refusal.no_call", agent=extension)
         for leg in legs:
             await self._commands.hangup(leg)
 
@@ -101,26 +103,26 @@ class TalkOrders:
         """The caller and the colleague who was asked talk on without the agent."""
         async with self._in_turn(extension) as line:
             if not line.asked:
-                raise RuleBroken("no colleague is asked")
+                raise RuleBroken("no colleague is asked", "refusal.nobody_asked")
             if not line.asked_talks:
-                raise RuleBroken(f"{line.asked} has not answered yet")
+                raise RuleBroken(f"{line.asked} has not answered yet", "refusal.not_yet", agent=line.asked)
             await self._commands.hangup(line.leg.channel)
 
     async def take_back(self, extension: str) -> None:
         """The colleague who was asked is let go, and the agent talks with the caller again."""
         async with self._in_turn(extension) as line:
             if not line.asked:
-                raise RuleBroken("no colleague is asked")
+                raise RuleBroken("no colleague is asked", "refusal.nobody_asked")
             await self._commands.cancel_transfer(line.leg.channel)
             await self._until(extension, lambda now: now is None or not now.held)
 
     async def listen(self, extension: str, agent: str, mode: Mode, *, call: UniqueId) -> None:
         """Rings the supervisor's phone; it hears what ``agent`` says and hears in this one call, till its end."""
         if extension == agent:
-            raise RuleBroken("this is your own phone")
+            raise RuleBroken("this is your own phone", "refusal.own_phone")
         line = self._view.line_of(agent)
         if line is None or call not in {line.call, line.leg.uniqueid}:
-            raise RuleBroken(f"agent {agent} is in that call no more")
+            raise RuleBroken(f"agent {agent} is in that call no more", "refusal.call_over", agent=agent)
         self._must_have_a_free_phone(extension)
         await self._commands.originate(
             interface_of(extension),
@@ -135,16 +137,16 @@ class TalkOrders:
 
     def _must_talk_with_a_subscriber(self, line: Line) -> None:
         if not line.other.channel.startswith(TRUNK_CHANNEL):
-            raise RuleBroken("only a subscriber is handed on")
+            raise RuleBroken("only a subscriber is handed on", "refusal.no_subscriber")
         if line.asked:
-            raise RuleBroken(f"you are asking {line.asked} already")
+            raise RuleBroken(f"you are asking {line.asked} already", "refusal.asks", agent=line.asked)
 
     def _must_be_of_the_calls_provider(self, line: Line, queue: Queue) -> None:
         owner = self._provider_of(line)
         if owner is None:
-            raise RuleBroken("whom you called yourself is handed to a colleague only")
+            raise RuleBroken("whom you called yourself is handed to a colleague only", "refusal.no_queue")
         if queue.provider != owner:
-            raise RuleBroken(f"{queue.name} is another provider's queue")
+            raise RuleBroken(f"{queue.name} is another provider's queue", "refusal.other_queue", queue=queue.name)
 
     def _provider_of(self, line: Line) -> ProviderId | None:
         """Whose call it is; ``None`` for one of the agent's own making, which no queue knows."""
@@ -154,19 +156,19 @@ class TalkOrders:
 
     def _must_be_reachable(self, extension: str, to: str) -> None:
         if to == extension:
-            raise RuleBroken("this is your own phone")
+            raise RuleBroken("this is your own phone", "refusal.own_phone")
         if self._book().agent(to) is None:
-            raise RuleBroken(f"there is no colleague or queue {to}")
+            raise RuleBroken(f"there is no colleague or queue {to}", "refusal.nobody", agent=to)
         if to in self._view.agents_on_a_line():
-            raise RuleBroken(f"the phone of agent {to} is in a call")
+            raise RuleBroken(f"the phone of agent {to} is in a call", "refusal.busy", agent=to)
         if self._view.phones().get(to) in GONE:
-            raise RuleBroken(f"the phone of agent {to} is not connected")
+            raise RuleBroken(f"the phone of agent {to} is not connected", "refusal.unreachable", agent=to)
 
     def _must_have_a_free_phone(self, extension: str) -> None:
         if self._book().agent(extension) is None:
-            raise RuleBroken(f"there is no agent {extension}")
+            raise RuleBroken(f"there is no agent {extension}", "refusal.nobody", agent=extension)
         if extension in self._view.agents_on_a_line():
-            raise RuleBroken(f"the phone of agent {extension} is in a call")
+            raise RuleBroken(f"the phone of agent {extension} is in a call", "refusal.busy", agent=extension)
 
     # ---- how it is done
 
@@ -176,7 +178,7 @@ class TalkOrders:
         async with self._turns[extension]:
             line = self._view.line_of(extension)
             if line is None:
-                raise RuleBroken(f"agent {extension} talks with nobody now")
+                raise RuleBroken(f"agent {extension} talks with nobody now", "refusal.no_call", agent=extension)
             yield line
 
     async def _talk_on(self, extension: str, line: Line) -> Line:

@@ -50,7 +50,8 @@ def _families() -> dict[str, Iterable[str]]:
 
 
 def _sources() -> list[str]:
-    files = [*DESK.rglob("*.html"), *DESK.rglob("*.py"), *DESK.rglob("*.js"), *(ROOT / "diag").rglob("*.py")]
+    code = [file for room in ("diag", "floor", "callbacks") for file in (ROOT / room).rglob("*.py")]
+    files = [*DESK.rglob("*.html"), *DESK.rglob("*.py"), *DESK.rglob("*.js"), *code]
     return [file.read_text("utf-8") for file in files if "vendor" not in file.parts]
 
 
