@@ -137,6 +137,16 @@ class App:
         self.keeper.on_fact(fact)
         self.places.on_fact(fact)
 
+    def on_calling_back(self, callback: int, provider: ProviderId, number: str, extension: str) -> None:
+        """An agent's phone rings for a callback they chose: their card, and the time after the call."""
+        self.keeper.calls_out(extension, f"callback-{callback}")
+        self.screens.calling_back(callback, provider, number, extension)
+
+    def on_dialling(self, provider: ProviderId, number: str, extension: str) -> None:
+        """An agent's phone rings for a number they dialled."""
+        self.keeper.calls_out(extension, f"dialled-{number}")
+        self.screens.dialling(provider, number, extension)
+
     def on_notice(self, topic: Topic) -> None:
         """Some service changed this: it is read anew."""
         self._told.add(topic)
@@ -288,8 +298,8 @@ class App:
             parts=self.parts,
             measures=self.measures,
             changed=self.on_web_change,
-            calling=self.screens.calling_back,
-            dialling=self.screens.dialling,
+            calling=self.on_calling_back,
+            dialling=self.on_dialling,
             noted=self.screens.noted,
             country=self.settings.country,
         )
