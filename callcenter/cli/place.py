@@ -21,6 +21,7 @@ from callcenter.errors import CallCenterError, Misconfigured, RuleBroken
 from callcenter.store import Database, Scope
 from callcenter.store.credentials import hash_password, new_password
 from callcenter.store.migrate import check_schema
+from callcenter.store.notices import Topic, tell
 from callcenter.store.opening import Door, open_door
 
 T = TypeVar("T")
@@ -61,12 +62,14 @@ class Place:
         return asyncio.run(run())
 
     def written(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Runs the work in one transaction over every provider: all of it, or nothing."""
+        """Runs the work in one transaction over every provider: all of it, or nothing. Services read the book anew."""
 
         async def transaction(database: Database) -> T:
             try:
                 async with database.scoped(Scope.all()) as connection:
-                    return await work(connection)
+                    done = await work(connection)
+                    await tell(connection, Topic.BOOK)
+                    return done
             except IntegrityError as exc:  # what the entries cannot know, such as a row taken in the same second
                 raise RuleBroken(f"the database refused it: {str(exc.orig).splitlines()[0]}") from exc
 
