@@ -17,7 +17,7 @@ from callcenter.desk.languages import Catalogue
 from callcenter.desk.pages import PAGES, PORTS, catalogue_of, language_of, visible_providers, visitor_of, zone_of
 from callcenter.reports.periods import LONGEST_DAYS, PRESETS, Days, Preset, days_of, today_in
 from callcenter.reports.queries import Wanted
-from callcenter.reports.reading import Asked, read_sheet
+from callcenter.reports.reading import Asked, read_sheet, read_sheets
 from callcenter.reports.sheets import (
     CALLS,
     DEBTS,
@@ -270,7 +270,7 @@ async def page(request: web.Request) -> web.StreamResponse:
     timeline = Part.HOUR if asked.days.count <= HOURLY_DAYS else Part.DAY
     parts = (Part.ALL, timeline, Part.WEEK, Part.PROVIDER, Part.QUEUE, Part.AGENT, Part.REASON)
     async with ask.ports.db.scoped(ask.scope, snapshot=True) as connection:
-        sheets = {part: await read_sheet(connection, asked, part) for part in dict.fromkeys(parts)}
+        sheets = await read_sheets(connection, asked, parts)
     book, words = ask.ports.book(), catalogue_of(request)
     providers = {provider.id: provider for provider in visible_providers(book, ask.visitor)}
     chosen = _understood(wanted, asked)

@@ -6,6 +6,7 @@ calls themselves, in one statement and so of one moment; both are made by the sa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -88,13 +89,33 @@ async def debts(connection: AsyncConnection, wanted: Wanted, by: By = By.ALL) ->
     A callback is opened in the day of its first miss, and closed in the day it was closed. One that was opened by
     mistake, and corrected, is not counted.
     """
+    return debts_by(by, await debts_by_day(connection, wanted))
+
+
+DebtsByDay = Mapping[tuple[ProviderId, date], Debts]
+
+
+async def debts_by_day(connection: AsyncConnection, wanted: Wanted) -> DebtsByDay:
+    """The same of each day of each provider: what all the other ways to tell them apart are made of."""
+    await connection.execute(_PLANS)
+    span = await _span(connection, wanted)
+    if span is None:
+        return {}
+    rows = await connection.execute(_debts_statement(wanted), {**_values(wanted), **span})
+    return {
+        (ProviderId(row.provider_id), row.day): Debts(row.opened, row.paid, row.in_promise, row.named, row.pay_ms)
+        for row in rows
+    }
+
+
+def debts_by(by: By, days: DebtsByDay) -> dict[Key, Debts]:
+    """Days of providers, told together. Raises ``ValueError`` for what debts are not told apart by."""
     if by not in {By.ALL, By.PROVIDER, By.DAY}:
         raise ValueError(f"debts are not told apart by {by}")
-    rows = await connection.execute(_debts_statement(wanted, by), _values(wanted))
     found = {ALL: Debts()} if by is By.ALL else {}
-    for row in rows:
-        key = _key(by, row)
-        found[key] = found.get(key, Debts()) + Debts(row.opened, row.paid, row.in_promise, row.named, row.pay_ms)
+    for (provider, day), each in days.items():
+        key = Key(provider=provider) if by is By.PROVIDER else Key(day=day) if by is By.DAY else ALL
+        found[key] = found.get(key, Debts()) + each
     return dict(sorted(found.items(), key=lambda each: _order(each[0])))
 
 
@@ -112,13 +133,18 @@ async def work(connection: AsyncConnection, wanted: Wanted, now: datetime) -> di
             taken=row.taken, not_taken=row.not_taken, talk_ms=row.talk_ms, held_ms=row.held_ms, wrap_ms=row.wrap_ms,
             out=row.outgoing, out_reached=row.out_reached, out_talk_ms=row.out_talk_ms, busy_ms=row.busy_ms,
         )  # fmt: skip
-    span = (await connection.execute(text(f"WITH {_bound(wanted)} {_SPAN}"), _values(wanted))).one()
-    if span.since is not None:
-        values = {**_values(wanted), "since": span.since, "until": span.until, "now": now}
-        for row in await connection.execute(_duty_statement(wanted), values):
+    span = await _span(connection, wanted)
+    if span is not None:
+        for row in await connection.execute(_duty_statement(wanted), {**_values(wanted), **span, "now": now}):
             spent = Work(signed_in_ms=row.signed_in_ms, paused_ms=row.paused_ms)
             found[row.agent] = found.get(row.agent, Work()) + spent
     return dict(sorted(found.items()))
+
+
+async def _span(connection: AsyncConnection, wanted: Wanted) -> dict[str, datetime] | None:
+    """The period from its first midnight anywhere to its last; as values, for then the planner knows how much it is."""
+    found = (await connection.execute(text(f"WITH {_bound(wanted)} {_SPAN}"), _values(wanted))).one()
+    return None if found.since is None else {"begin": found.since, "end": found.until}
 
 
 @dataclass(slots=True)
@@ -306,56 +332,53 @@ def _duty_statement(wanted: Wanted) -> TextClause:
     if wanted.provider is None:
         seen = f"(current_setting('callcenter.scope', true) = 'all' OR {seen})"
     own = " AND agent.extension = :agent" if wanted.agent is not None else ""
-    since, until, now = (f"CAST(:{name} AS timestamptz)" for name in ("since", "until", "now"))
+    begin, end, now = (f"CAST(:{name} AS timestamptz)" for name in ("begin", "end", "now"))
+    ms = f"round(date_part('epoch', least(coalesce(ended_at, {now}), {end}) - {{}}) * 1000)::bigint"
     return text(
         f"""
-        WITH stretch AS (
-            SELECT agent_id, state, started_at, ended_at FROM agent_state
-            WHERE started_at >= {since} AND started_at < {until} AND state <> 'offline'
+        WITH spent AS (
+            SELECT agent_id, state = 'paused' AS paused, sum(greatest({ms.format("started_at")}, 0)) AS ms
+            FROM agent_state
+            WHERE started_at >= {begin} AND started_at < {end} AND state <> 'offline' GROUP BY 1, 2
             UNION ALL
-            SELECT agent.id, told.state, {since}, told.ended_at FROM agent CROSS JOIN LATERAL (
+            SELECT agent.id, told.state = 'paused', greatest({ms.format(begin)}, 0) FROM agent CROSS JOIN LATERAL (
                 SELECT state, ended_at FROM agent_state
-                WHERE agent_state.agent_id = agent.id AND started_at < {since} ORDER BY started_at DESC LIMIT 1
+                WHERE agent_state.agent_id = agent.id AND started_at < {begin} ORDER BY started_at DESC LIMIT 1
             ) AS told WHERE told.state <> 'offline'
-        ), spent AS (
-            SELECT agent_id, state, round(date_part('epoch',
-                least(coalesce(ended_at, {now}), {until}) - started_at) * 1000)::bigint AS ms FROM stretch
         )
         SELECT agent.extension AS agent, sum(ms)::bigint AS signed_in_ms,
-            coalesce(sum(ms) FILTER (WHERE state = 'paused'), 0)::bigint AS paused_ms
+            coalesce(sum(ms) FILTER (WHERE paused), 0)::bigint AS paused_ms
         FROM spent JOIN agent ON agent.id = spent.agent_id
         WHERE ms > 0 AND {seen}{own} GROUP BY agent.extension
         """  # noqa: S608
     )
 
 
-def _debts_statement(wanted: Wanted, by: By) -> TextClause:
-    keys = _KEYS[by]
-    groups = f"GROUP BY {', '.join(keys)}" if keys else ""
-    columns = "".join(f"{key}, " for key in keys)
+def _debts_statement(wanted: Wanted) -> TextClause:
+    begin, end = "CAST(:begin AS timestamptz)", "CAST(:end AS timestamptz)"
+
+    def of(column: str, counts: str) -> str:
+        return f"""
+            SELECT bound.provider_id, (debt.{column} AT TIME ZONE timezone)::date AS day, {counts}
+            FROM callback debt JOIN bound ON bound.provider_id = debt.provider_id
+                AND debt.{column} >= bound.since AND debt.{column} < bound.until
+            WHERE debt.{column} >= {begin} AND debt.{column} < {end}
+                AND debt.closed_reason IS DISTINCT FROM 'corrected'
+            GROUP BY 1, 2"""  # noqa: S608
+
+    paid = "closed_reason IN ('got_through', 'called_back')"
+    lasted = "round(date_part('epoch', closed_at - opened_at) * 1000)::bigint"
+    opened = of("opened_at", "count(*) AS opened, 0 AS paid, 0 AS in_promise, 0 AS named, 0 AS pay_ms")
+    closed = of(
+        "closed_at",
+        f"0, count(*) FILTER (WHERE {paid}), count(*) FILTER (WHERE {paid} AND closed_at <= due_at), "
+        f"count(*) FILTER (WHERE NOT {paid}), coalesce(sum({lasted}) FILTER (WHERE {paid}), 0)::bigint",
+    )
     return text(
         f"""
-        WITH {_bound(wanted)}, event AS (
-            SELECT bound.provider_id, (debt.opened_at AT TIME ZONE timezone)::date AS day,
-                1 AS opened, 0 AS paid, 0 AS in_promise, 0 AS named, 0 AS pay_ms
-            FROM bound CROSS JOIN LATERAL (
-                SELECT * FROM callback WHERE callback.provider_id = bound.provider_id
-                    AND opened_at >= bound.since AND opened_at < bound.until OFFSET 0
-            ) AS debt
-            WHERE debt.closed_reason IS DISTINCT FROM 'corrected'
-            UNION ALL
-            SELECT bound.provider_id, (debt.closed_at AT TIME ZONE timezone)::date, 0, debt.paid::int,
-                (debt.paid AND debt.closed_at <= debt.due_at)::int, (NOT debt.paid)::int,
-                CASE WHEN debt.paid THEN round(date_part('epoch', debt.closed_at - debt.opened_at) * 1000) ELSE 0 END
-            FROM bound CROSS JOIN LATERAL (
-                SELECT *, closed_reason IN ('got_through', 'called_back') AS paid FROM callback
-                WHERE callback.provider_id = bound.provider_id AND closed_at >= bound.since
-                    AND closed_at < bound.until AND closed_reason <> 'corrected' OFFSET 0
-            ) AS debt
-        )
-        SELECT {columns} coalesce(sum(opened), 0)::bigint AS opened, coalesce(sum(paid), 0)::bigint AS paid,
-            coalesce(sum(in_promise), 0)::bigint AS in_promise, coalesce(sum(named), 0)::bigint AS named,
-            coalesce(sum(pay_ms), 0)::bigint AS pay_ms
-        FROM event {groups}
+        WITH {_bound(wanted)}, event AS ({opened} UNION ALL {closed})
+        SELECT provider_id, day, sum(opened)::bigint AS opened, sum(paid)::bigint AS paid,
+            sum(in_promise)::bigint AS in_promise, sum(named)::bigint AS named, sum(pay_ms)::bigint AS pay_ms
+        FROM event GROUP BY provider_id, day
         """  # noqa: S608
     )

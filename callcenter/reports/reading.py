@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.reports.measures import Debts, Tally, Work
 from callcenter.reports.periods import Days, hours_of, today_in
-from callcenter.reports.queries import ALL, By, Key, Wanted, debts, totals, work
+from callcenter.reports.queries import ALL, By, Key, Wanted, debts_by, debts_by_day, totals, work
 from callcenter.reports.sheets import (
     CALLS,
     DEBTS,
@@ -56,11 +56,24 @@ class Asked:
 
 async def read_sheet(connection: AsyncConnection, asked: Asked, part: Part) -> Sheet:
     """One sheet of a report, within the transaction's scope."""
-    if part is Part.AGENT:
-        return _of_work(await work(connection, asked.wanted, asked.now), asked.names)
-    by = _BY[part]
-    tallies = await totals(connection, asked.wanted, by)
-    owed = await debts(connection, asked.wanted, by) if part in WITH_DEBTS and asked.tells_debts else None
+    return (await read_sheets(connection, asked, (part,)))[part]
+
+
+async def read_sheets(connection: AsyncConnection, asked: Asked, parts: Iterable[Part]) -> dict[Part, Sheet]:
+    """Several sheets of one report; of one moment, if the transaction is a snapshot."""
+    wanted = frozenset(parts)
+    days = await debts_by_day(connection, asked.wanted) if wanted & WITH_DEBTS and asked.tells_debts else None
+    sheets: dict[Part, Sheet] = {}
+    for part in sorted(wanted):
+        if part is Part.AGENT:
+            sheets[part] = _of_work(await work(connection, asked.wanted, asked.now), asked.names)
+            continue
+        owed = None if days is None or part not in WITH_DEBTS else debts_by(_BY[part], days)
+        sheets[part] = _of_calls(part, asked, await totals(connection, asked.wanted, _BY[part]), owed)
+    return sheets
+
+
+def _of_calls(part: Part, asked: Asked, tallies: Mapping[Key, Tally], owed: Mapping[Key, Debts] | None) -> Sheet:
     keys = sorted({*tallies, *(owed or {}), *_expected(part, asked)}, key=_order)
     rows = tuple(
         Row(
