@@ -81,9 +81,9 @@ async def release(connection: AsyncConnection, callback: int, agent: str) -> Non
 
 
 async def let_go(connection: AsyncConnection, callback: int, agent: str, at: datetime) -> None:
-    """The agent gives back a callback they took. Raises ``RuleBroken`` when they do not have it."""
-    if not (await connection.execute(_RELEASE, {"id": callback, "agent": agent})).rowcount:
-        raise RuleBroken(f"callback {callback} is not yours")
+    """The agent gives back a callback they took. ``RuleBroken`` when they have not, or their phone rings for it."""
+    if not (await connection.execute(_LET_GO, {"id": callback, "agent": agent, "at": at})).rowcount:
+        raise RuleBroken(f"callback {callback} is not yours, or is being called back now")
     await _act(connection, callback, at, "let_go", agent)
 
 
@@ -159,6 +159,8 @@ _RELEASE = text(
     "UPDATE callback SET claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, dialling_until = NULL "
     "WHERE id = :id AND claimed_by = :agent"
 )
+_LET_GO = text(f"{_RELEASE.text} AND (dialling_until IS NULL OR dialling_until <= :at)")
+"""While a phone rings for it the callback guards the number: nobody else may have it until then."""
 _RELEASE_NUMBER = text("DELETE FROM dialling WHERE provider_id = :provider AND number = :number AND agent = :agent")
 _CALLING = text(
     """

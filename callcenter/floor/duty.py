@@ -116,7 +116,8 @@ async def finish(
     over = before.until is None or before.until <= at
     if before.status is not AgentStatus.WRAP_UP or (due_only and not over):
         return False
-    await _write(connection, Duty(extension, AgentStatus.READY, since=at), who)
+    since = before.until if due_only and before.until is not None else at
+    await _write(connection, Duty(extension, AgentStatus.READY, since=since), who)
     return True
 
 
@@ -173,7 +174,7 @@ async def _write(connection: AsyncConnection, duty: Duty, who: str) -> None:
 
 _COLUMNS = "a.extension, d.status, d.reason, d.since, d.until, d.call_id, d.unanswered"
 _ALL = text(f"SELECT {_COLUMNS} FROM agent_duty d JOIN agent a ON a.id = d.agent_id")  # noqa: S608 - our own text
-_LOCK = text("SELECT id FROM agent WHERE extension = :extension FOR UPDATE")
+_LOCK = text("SELECT id FROM agent WHERE extension = :extension FOR NO KEY UPDATE")
 """A statement of its own: the next one then sees what whoever held the lock has written."""
 _ONE = text(f"{_ALL.text} WHERE a.extension = :extension")
 _WRITE = text(

@@ -172,6 +172,13 @@ class Keeper:
             case _:
                 pass
 
+    def _see_own_calls(self) -> None:
+        """Calls of agents' own making for a provider, whichever service ordered them."""
+        for agent in self._view.agents_on_a_line():
+            line = None if agent in self._talks else self._view.line_of(agent)
+            if line is not None and line.provider and line.call == line.leg.uniqueid:
+                self._talks[agent] = _Talk(line.call, "", talked=True)
+
     def _note(self, work: Callable[[], Awaitable[None]]) -> None:
         self._heard.append(work)
         self._stirred.set()
@@ -210,15 +217,18 @@ class Keeper:
 
     async def step(self) -> None:
         """Everything that is due now. Raises ``Unavailable``."""
+        self._see_own_calls()
         if not self._leads():
             self._heard.clear()
-            self._talks.clear()
+            busy, now = self._view.agents_on_a_line(), asyncio.get_running_loop().time()
+            self._talks = {each: talk for each, talk in self._talks.items() if each in busy or talk.until > now}
             return
-        heard, self._heard = self._heard, []
-        for work in heard:
-            await work()
+        while self._heard:
+            await self._heard[0]()
+            self._heard.pop(0)
         await self._wrap_up_who_hung_up()
-        await self._end_what_is_over()
+        if self._may_begin():
+            await self._end_what_is_over()
         await self._bring_in_line()
 
     async def _answered(self, extension: str) -> None:
@@ -244,18 +254,24 @@ class Keeper:
             not_yet = not (talk.rung or talk.talked) and max(self._first_rung.get(extension, 0.0), talk.until) > now
             if extension in busy or not_yet:
                 continue
-            del self._talks[extension]
-            self._first_rung.pop(extension, None)
             if not talk.talked:
+                self._is_done_with(extension, talk)
                 continue
             span = timedelta(seconds=self._wrap_up_of(extension, talk.queue))
             async with self._database.scoped(Scope.only(())) as connection:
                 begun = False
                 with contextlib.suppress(RuleBroken):
                     begun = await duty.wrap_up(connection, extension, self._clock(), talk.call, span)
+            self._is_done_with(extension, talk)
             await self._duties.load()
             if not begun and self._duties.of(extension).status is AgentStatus.READY:
                 await self._first(extension)
+
+    def _is_done_with(self, extension: str, talk: _Talk) -> None:
+        """Only what is written is forgotten; a call that came meanwhile is another one."""
+        if self._talks.get(extension) is talk:
+            del self._talks[extension]
+        self._first_rung.pop(extension, None)
 
     def _wrap_up_of(self, extension: str, queue: str) -> int:
         book = self._book()

@@ -253,8 +253,12 @@ class PlaceKeeper:
                     del self._rung[callback]
             elif rung.rang or now > rung.at + RING_BEGINS_WITHIN:
                 await self._release(callback, rung.agent)
-                self._not_picked_up(rung.agent)
-                await self._refuse(callback, rung)
+                if rung.rang:
+                    self._not_picked_up(rung.agent)
+                    await self._refuse(callback, rung)
+                else:  # no phone rang: that is nobody's refusal
+                    self._rung.pop(callback, None)
+                    self._stale = True
 
     async def _release(self, callback: int, agent: str) -> None:
         async with self._database.scoped(Scope.all()) as connection:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from callcenter.store.database import Database
 
@@ -57,7 +57,7 @@ class Leader:
         while True:
             try:
                 await self._try()
-            except (DBAPIError, OSError, TimeoutError) as exc:
+            except (SQLAlchemyError, OSError, TimeoutError) as exc:
                 log.warning("leader: not without the database: %s", type(exc).__name__)
             await asyncio.sleep(self._every)
 

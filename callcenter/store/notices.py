@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.store.database import Database
@@ -57,7 +57,7 @@ class Notices:
         while True:
             try:
                 await self._listen()
-            except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as exc:
+            except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as exc:
                 log.warning("notices: none without the database: %s", type(exc).__name__)
             await asyncio.sleep(RETRY_S)
 
