@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import cast
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -58,6 +59,13 @@ async def duty_of(connection: AsyncConnection, extension: str) -> Duty:
         raise RuleBroken(f"there is no agent {extension}")
     row = (await connection.execute(_ONE, {"extension": extension})).one_or_none()
     return Duty(extension) if row is None else Duty(extension, AgentStatus(row.status), *row[2:])
+
+
+async def said_since(connection: AsyncConnection, extension: str) -> datetime | None:
+    """Since when a person's word stands; what the service did by itself, such as ending a wrap-up, is nobody's word."""
+    await duty_of(connection, extension)
+    found = (await connection.execute(_SAID, {"extension": extension})).scalar_one_or_none()
+    return found if found is None else cast(datetime, found)
 
 
 async def sign_in(connection: AsyncConnection, extension: str, at: datetime, who: str) -> None:
@@ -177,6 +185,10 @@ _ALL = text(f"SELECT {_COLUMNS} FROM agent_duty d JOIN agent a ON a.id = d.agent
 _LOCK = text("SELECT id FROM agent WHERE extension = :extension FOR NO KEY UPDATE")
 """A statement of its own: the next one then sees what whoever held the lock has written."""
 _ONE = text(f"{_ALL.text} WHERE a.extension = :extension")
+_SAID = text(
+    "SELECT d.since FROM agent_duty d JOIN agent a ON a.id = d.agent_id "
+    "WHERE a.extension = :extension AND d.changed_by <> 'service'"
+)
 _WRITE = text(
     """
     INSERT INTO agent_duty (agent_id, status, reason, since, until, call_id, unanswered, changed_by)

@@ -31,7 +31,7 @@ async def take_phone_codes(connection: AsyncConnection, codes: Sequence[PhoneCod
 
 
 async def _is_news(connection: AsyncConnection, extension: str, at: datetime) -> bool:
-    since = (await duty.duty_of(connection, extension)).since
+    since = await duty.said_since(connection, extension)
     return since is None or since <= at
 
 
