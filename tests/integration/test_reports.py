@@ -10,12 +10,15 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
+from callcenter.floor import duty
+from callcenter.floor.board import AgentNow, Snapshot
+from callcenter.floor.statelog import StateLog
 from callcenter.reports.measures import Work
 from callcenter.reports.periods import Between, Days, Today
 from callcenter.reports.queries import By, Key, Wanted, debts, totals, work
 from callcenter.reports.rolling import RIPE, Rolling
 from callcenter.store import Database, Scope
-from callcenter.words import ProviderId
+from callcenter.words import ProviderId, UniqueId
 from tests.integration import report_house as made
 from tests.integration.report_house import AGENTS, DAYS, NOW, Call, counted, owed, worked
 
@@ -217,6 +220,33 @@ async def test_time_signed_in_is_cut_at_the_ends_of_the_period(database: Databas
         assert set(await work(connection, Wanted(day, provider=B), NOW)) == {"102"}
     async with database.scoped(Scope.only([A])) as connection:
         assert set(await work(connection, Wanted(day), NOW)) == {"101"}, "102 serves another provider only"
+
+
+async def test_a_wrap_up_is_counted_with_the_call_that_it_follows(database: Database) -> None:
+    """What the floor writes down while an agent works is what the report of that call counts."""
+    at, call = datetime(2025, 10, 28, 10, 0, tzinfo=UTC), UniqueId("pbx1-1.1")
+    told = Call(
+        call, 1, "in", "q1a", "+380630000001", at, "answered", 4_000, 60_000, 0, ("101",), ("101",), 0, (), (), ()
+    )
+    async with database.scoped(Scope.all()) as connection:
+        await made.build(connection)
+        await made.insert(connection, [told])
+        await duty.sign_in(connection, "101", at, "test")
+    showing = Snapshot(True, at, (AgentNow("101", "ready", at),))
+    log = StateLog(database, lambda: showing, lambda: True)
+    await log.step()
+    for state, after, live in (("ringing", 1, call), ("talking", 5, call), ("wrap_up", 65, None), ("ready", 95, None)):
+        async with database.scoped(Scope.all()) as connection:
+            if state == "wrap_up":
+                await duty.wrap_up(connection, "101", at, call, timedelta(seconds=30))
+        showing = Snapshot(True, at, (AgentNow("101", state, at + timedelta(seconds=after), call=live),))
+        await log.step()
+    async with database.scoped(Scope.all()) as connection:
+        whole = (await totals(connection, Wanted(DAYS)))[Key()]
+        did = (await work(connection, Wanted(DAYS), at + timedelta(seconds=100)))["101"]
+    assert whole.wrap_ms == did.wrap_ms == 30_000
+    assert whole.handling_s == did.handling_s == 90
+    assert (did.busy_ms, did.signed_in_ms) == (94_000, 100_000)
 
 
 async def test_the_house_of_the_test_is_worth_its_name(database: Database) -> None:
