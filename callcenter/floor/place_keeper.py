@@ -61,6 +61,8 @@ class _Rung:
     at: float
     rang: bool = False
     picked_up: bool = False
+    unsure: bool = False
+    """Nobody knows whether Asterisk took the order: the link was cut."""
     idle_since: float | None = None
 
 
@@ -238,6 +240,9 @@ class PlaceKeeper:
             log.info("kept place: the phone of agent %s is not rung for callback %d: %s", agent, callback, exc)
             await self._refuse(callback, rung)
             return False
+        except Unavailable:
+            rung.unsure = True
+            raise
         return True
 
     async def _look_at_the_rung(self) -> None:
@@ -253,12 +258,12 @@ class PlaceKeeper:
                     del self._rung[callback]
             elif rung.rang or now > rung.at + RING_BEGINS_WITHIN:
                 await self._release(callback, rung.agent)
-                if rung.rang:
-                    self._not_picked_up(rung.agent)
-                    await self._refuse(callback, rung)
-                else:  # no phone rang: that is nobody's refusal
+                if rung.unsure and not rung.rang:  # Asterisk did not hear of it: that is nobody's refusal
                     self._rung.pop(callback, None)
                     self._stale = True
+                    continue
+                self._not_picked_up(rung.agent)
+                await self._refuse(callback, rung)
 
     async def _release(self, callback: int, agent: str) -> None:
         async with self._database.scoped(Scope.all()) as connection:
