@@ -19,22 +19,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 from sqlalchemy import text
 
+from callcenter.diag.devices import Device, device_by_id
 from callcenter.diag.driver import Place
 from callcenter.diag.drivers import DRIVERS
 from callcenter.diag.line import LineReader
-from callcenter.diag.olts import Olt, olt_by_id
 from callcenter.diag.snmp import Community, Snmp, SnmpTarget
 from callcenter.diag.values import Oid, SnmpValue
 from callcenter.store import Database, Scope
 from callcenter.store.embedded import Embedded
 from callcenter.store.migrate import migrate
-from callcenter.words import Known, OltId
+from callcenter.store.vault import Vault
+from callcenter.words import DeviceId, Known
 from lab.snmp_agent import GET, encode, tlv
 
 DELAYS = (0.0, 0.02, 0.1)
 """Seconds the device thinks over each request."""
+
+_VAULT = Vault(SecretStr(Fernet.generate_key().decode()))
+"""Its own: nothing is sealed here for longer than a run."""
 
 
 def main() -> None:
@@ -131,7 +137,7 @@ async def measure(database: Database, driver: str, port: int, delay: float, card
     }
 
 
-async def registered(database: Database, driver: str, port: int) -> Olt:
+async def registered(database: Database, driver: str, port: int) -> Device:
     async with database.scoped(Scope.all()) as connection:
         await connection.execute(text("DELETE FROM provider"))
         provider = await connection.execute(
@@ -139,12 +145,12 @@ async def registered(database: Database, driver: str, port: int) -> Olt:
         )
         number = await connection.execute(
             text(
-                "INSERT INTO olt (provider_id, name, driver, host, port, community) "
+                "INSERT INTO device (provider_id, name, driver, host, port, plain_community) "
                 "VALUES (:provider, 'bench', :driver, '127.0.0.1', :port, 'public') RETURNING id"
             ),
             {"provider": provider.scalar_one(), "driver": driver, "port": port},
         )
-        olt = await olt_by_id(connection, OltId(number.scalar_one()))
+        olt = await device_by_id(connection, _VAULT, DeviceId(number.scalar_one()))
     assert olt is not None
     return olt
 
@@ -163,7 +169,7 @@ async def _timed(one: Callable[[int], Coroutine[Any, Any, None]], times: int) ->
 def _questions(name: str) -> list[list[Oid]]:
     """The OIDs of one card, request by request, for the first ONU of the simulation."""
     driver, out = DRIVERS[name], []
-    place = Place(113, 76) if name == "bdcom_epon" else Place(1163, 110)
+    place = Place((113,), (76,)) if name == "bdcom_epon" else Place((1163,), (110,))
     answers: dict[str, SnmpValue] = {}
     while asked := driver.questions(place, answers):
         out.append(list(asked.values()))

@@ -30,8 +30,8 @@ from callcenter.desk.screens import Screens
 from callcenter.desk.server import make_app, served
 from callcenter.desk.wallboard import wallboard_routes
 from callcenter.desk.wallboard_feed import WallboardFeed
+from callcenter.diag.devices import devices
 from callcenter.diag.line import LineReader
-from callcenter.diag.olts import olts
 from callcenter.diag.snmp import Snmp
 from callcenter.errors import CallCenterError, Misconfigured, RuleBroken, Unavailable
 from callcenter.floor.board import Board
@@ -52,6 +52,7 @@ from callcenter.store.leader import Leader
 from callcenter.store.migrate import check_schema, migrate
 from callcenter.store.notices import Notices, Topic
 from callcenter.store.opening import Door, open_door
+from callcenter.store.vault import open_vault
 from callcenter.subscribers.directory import find_by_number
 from callcenter.words import Language, ProviderId
 
@@ -113,9 +114,12 @@ class App:
         recordings = settings.recordings
         self.auditor = Auditor(database, asterisk.journal, settings.country, self.leader.led, clock)
         self.intake = Intake(database, asterisk.monitor_dir, recordings.dir, clock, poll_s=recordings.poll_s)
+        self.vault = open_vault(settings.data_dir, settings.vault.keys)
         self.snmp = Snmp()
         self.lines = LineReader(self.snmp, database, tasks, clock)
-        self.screens = Screens(lookups_of(database, self.lines, clock), self.shelf.book, self.board.snapshot, clock)
+        self.screens = Screens(
+            lookups_of(database, self.lines, self.vault, clock), self.shelf.book, self.board.snapshot, clock
+        )
         self.wallboard = WallboardFeed(database, self.shelf.book, self.board.snapshot, clock)
         self._told: set[Topic] = set()
         self._told_anew = asyncio.Event()
@@ -229,7 +233,7 @@ class App:
         """Reads each OLT's list of ONUs once, so that the first card does not wait for it."""
         try:
             async with self.db.scoped(Scope.all()) as connection:
-                known = await olts(connection)
+                known = await devices(connection, self.vault)
             await self.lines.learn(known)
         except CallCenterError as exc:
             log.warning("lines: the lists of ONUs are read with the first card instead: %s", exc)

@@ -130,6 +130,28 @@ class AgentSettings(_Section):
     """After so many calls in a row that rang and were not answered an agent is paused."""
 
 
+class VaultSettings(_Section):
+    """The key to the devices' credentials; without ``keys`` a key file is made in ``data_dir``."""
+
+    keys: SecretStr | None = None
+    """Fernet keys separated by commas: the first seals, all open. In the environment, not in the file."""
+
+
+class LineSettings(_Section):
+    """How lines are read beside the calls."""
+
+    sweep_every_s: int = Field(300, ge=30, le=86_400)
+    """Every ONU of every provider is read this often; 0 ONUs are lost when a sweep takes longer."""
+    sweep_at_once: int = Field(20, ge=1, le=500)
+    """OLTs that are swept at the same time; each gets one request at a time."""
+    keep_days: int = Field(8, ge=2, le=60)
+    """Days for which single readings are kept; days are summed up for ``keep_sums_days``."""
+    keep_sums_days: int = Field(400, ge=30, le=4000)
+    traps_bind: str = ""
+    """``host:port`` on which SNMP traps are heard (162 needs a capability); empty for none."""
+    ping: bool = True
+
+
 class Settings(_Section):
     data_dir: Path
     database: DatabaseSettings = DatabaseSettings()
@@ -140,6 +162,8 @@ class Settings(_Section):
     recordings: RecordingSettings
     outbound: OutboundSettings = OutboundSettings()
     agents: AgentSettings = AgentSettings()
+    vault: VaultSettings = VaultSettings()
+    line: LineSettings = LineSettings()
     country: str = Field("UA", pattern=r"^[A-Z]{2}$")
     """Where a number without a country code is at home."""
 

@@ -16,7 +16,7 @@ QueueId = NewType("QueueId", int)
 AgentId = NewType("AgentId", int)
 UserId = NewType("UserId", int)
 SubscriberId = NewType("SubscriberId", int)
-OltId = NewType("OltId", int)
+DeviceId = NewType("DeviceId", int)
 
 UniqueId = NewType("UniqueId", str)
 """Asterisk's name of one channel, ``[systemname-]epoch.serial``. A call is named by its caller's channel."""
@@ -63,30 +63,44 @@ class Missing:
 Maybe: TypeAlias = Pending | Known[T] | Missing
 
 PonFamily: TypeAlias = Literal["epon", "gpon"]
-_ONU = re.compile(r"^\s*(?P<family>[EeGg])PON(?P<slot>\d+)/(?P<port>\d+):(?P<onu>\d+)\s*$", re.IGNORECASE | re.ASCII)
+_ONU = re.compile(
+    r"^\s*(?P<family>[EG])PON\s?(?P<path>\d{1,5}(?:/\d{1,5}){1,2}):(?P<onu>\d{1,5})\s*$", re.IGNORECASE | re.ASCII
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class OnuAddress:
-    """Where an ONU sits on its OLT: ``EPON0/2:48`` is slot 0, PON port 2, ONU 48 (BDCOM's ifDescr)."""
+    """Where an ONU sits on its OLT: ``EPON0/2:48`` is slot 0, PON port 2, ONU 48; ``GPON0/1/7:3`` has a frame first.
+
+    The numbers are those the device's own command line shows. Families that number from a frame or a shelf (Huawei
+    0/1/7, ZTE 1/1/1, C-Data 0/0/1) have three before the colon, the others two.
+    """
 
     family: PonFamily
-    slot: int
-    port: int
+    path: tuple[int, ...]
     onu: int
 
     @classmethod
     def parse(cls, text: str) -> OnuAddress:
-        """Reads ``EPON0/2:48`` or ``gpon0/8:5``; raises ``ValueError`` for anything else."""
+        """Reads ``EPON0/2:48``, ``gpon0/8:5`` or ``GPON0/1/7:3``; raises ``ValueError`` for anything else."""
         found = _ONU.match(text)
         if found is None:
-            raise ValueError(f"{text!r} is not an ONU address such as EPON0/2:48")
+            raise ValueError(f"{text!r} is not an ONU address such as EPON0/2:48 or GPON0/1/7:3")
         family: PonFamily = "epon" if found["family"] in "Ee" else "gpon"
-        return cls(family, int(found["slot"]), int(found["port"]), int(found["onu"]))
+        return cls(family, tuple(int(part) for part in found["path"].split("/")), int(found["onu"]))
+
+    @property
+    def slot(self) -> int:
+        return self.path[-2]
+
+    @property
+    def port(self) -> int:
+        return self.path[-1]
 
     @property
     def pon(self) -> str:
-        return f"{self.family.upper()}{self.slot}/{self.port}"
+        """The PON port's name: ``EPON0/2``."""
+        return f"{self.family.upper()}{'/'.join(map(str, self.path))}"
 
     def __str__(self) -> str:
         return f"{self.pon}:{self.onu}"

@@ -19,8 +19,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
-from callcenter.words import PonFamily
-from lab.olt_mibs import BDCOM, Down, Onu, Plant, build_plant, mib_of
+from lab.mibs import FAMILIES
+from lab.plant import Down, Onu, Plant, build_plant
 from lab.snmp_agent import (
     GET,
     RESPONSE,
@@ -56,11 +56,14 @@ class Fault(StrEnum):
 
 
 class SimulatedOlt(asyncio.DatagramProtocol):
-    """One BDCOM OLT on a UDP port of its own. Use as an async context; port 0 takes any free one."""
+    """One OLT on a UDP port of its own. Use as an async context; port 0 takes any free one.
+
+    ``device`` is a family of ``lab/mibs``, which is named as its driver; ``epon`` and ``gpon`` mean BDCOM's.
+    """
 
     def __init__(
         self,
-        family: PonFamily,
+        device: str,
         name: str = "olt",
         address: Address = ("127.0.0.1", 0),
         *,
@@ -71,7 +74,9 @@ class SimulatedOlt(asyncio.DatagramProtocol):
         seed: int = 1,
     ) -> None:
         self.name = name
-        self.plant: Plant = build_plant(family, pons, onus_per_pon, clock, seed)
+        self.family = FAMILIES[f"bdcom_{device}" if device in {"epon", "gpon"} else device]
+        self.driver = self.family.name
+        self.plant: Plant = build_plant(self.family.family, pons, onus_per_pon, clock, seed, before=self.family.before)
         self.fault: Fault | None = None
         self.delay = 0.0
         """Seconds between a request and its answer."""
@@ -83,7 +88,7 @@ class SimulatedOlt(asyncio.DatagramProtocol):
         self._community = community.encode()
         self._address = address
         self._dice = random.Random(seed)
-        self._mib = Mib(mib_of(self.plant, name))
+        self._mib = Mib(self.family.rows(self.plant, name))
         self._transport: asyncio.DatagramTransport | None = None
 
     # --- running ---
@@ -140,12 +145,12 @@ class SimulatedOlt(asyncio.DatagramProtocol):
         indexes = [onu.if_index for onu in self.plant.onus.values()]
         for onu, index in zip(self.plant.onus.values(), [*indexes[1:], indexes[0]], strict=True):
             onu.if_index = index
-        self._mib = Mib(mib_of(self.plant, self.name))
+        self._mib = Mib(self.family.rows(self.plant, self.name))
 
     def forget(self, address: str) -> None:
         """The ONU was unbound from the OLT."""
         del self.plant.onus[address.upper()]
-        self._mib = Mib(mib_of(self.plant, self.name))
+        self._mib = Mib(self.family.rows(self.plant, self.name))
 
     def _of(self, pon: str) -> list[Onu]:
         return [onu for onu in self.plant.onus.values() if onu.address.pon == pon.upper()]
@@ -180,8 +185,9 @@ class SimulatedOlt(asyncio.DatagramProtocol):
 
     def _hangs_on(self, asked: Request) -> bool:
         """A walk of the OLT-side levels hangs a real BDCOM EPON OLT, so it hangs this one: GET only."""
-        table = (*BDCOM, 101, 108)
-        walked = asked.kind != GET and any(oid[: len(table)] == table for oid in asked.oids)
+        walked = asked.kind != GET and any(
+            oid[: len(table)] == table for table in self.family.hangs_when_walked for oid in asked.oids
+        )
         return walked or self.fault is Fault.SILENT
 
     def _answers(self, data: bytes, asked: Request) -> list[bytes]:
@@ -295,21 +301,25 @@ def _address(text: str) -> Address:
     return host or "127.0.0.1", int(port)
 
 
+def _device(text: str) -> tuple[str, Address]:
+    family, _, address = text.partition("=")
+    if family not in FAMILIES:
+        raise argparse.ArgumentTypeError(f"{family!r} is none of {', '.join(sorted(FAMILIES))}")
+    return family, _address(address)
+
+
 async def serve(args: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as running:
         olts: dict[str, SimulatedOlt] = {}
-        families: tuple[PonFamily, ...] = ("epon", "gpon")
-        for family in families:
-            for address in getattr(args, family):
-                name = family if family not in olts else f"{family}{len(olts)}"
-                olt = SimulatedOlt(
-                    family, name, address, pons=args.pons, onus_per_pon=args.onus, community=args.community
-                )
-                olts[name] = await running.enter_async_context(olt)
-                print(f"{name}: snmp {olt.host}:{olt.port}, {len(olt.plant.onus)} ONUs", flush=True)
+        wanted = [(family, address) for family in ("epon", "gpon") for address in getattr(args, family)]
+        for family, address in [*wanted, *args.device]:
+            name = family if family not in olts else f"{family}{len(olts)}"
+            olt = SimulatedOlt(family, name, address, pons=args.pons, onus_per_pon=args.onus, community=args.community)
+            olts[name] = await running.enter_async_context(olt)
+            print(f"{name}: snmp {olt.host}:{olt.port}, {len(olt.plant.onus)} ONUs", flush=True)
         if args.control:
             host, port = args.control
             server = await asyncio.start_server(lambda r, w: _control(olts, r, w), host, port)
@@ -323,13 +333,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="lab.olt", description=__doc__, epilog=USAGE)
     parser.add_argument("--epon", type=_address, action="append", default=[], metavar="HOST:PORT")
     parser.add_argument("--gpon", type=_address, action="append", default=[], metavar="HOST:PORT")
+    parser.add_argument(
+        "--device", type=_device, action="append", default=[], metavar="FAMILY=HOST:PORT", help="a family of lab/mibs"
+    )
     parser.add_argument("--control", type=_address, metavar="HOST:PORT", help="a line protocol to cut fibres and so on")
     parser.add_argument("--community", default=os.environ.get("LAB_SNMP_COMMUNITY", "public"))
     parser.add_argument("--pons", type=int, default=8)
     parser.add_argument("--onus", type=int, default=48, help="ONUs per PON")
     args = parser.parse_args()
-    if not args.epon and not args.gpon:
-        parser.error("name at least one --epon or --gpon address")
+    if not args.epon and not args.gpon and not args.device:
+        parser.error("name at least one --epon, --gpon or --device address")
     asyncio.run(serve(args))
 
 

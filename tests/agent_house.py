@@ -19,14 +19,15 @@ from callcenter.desk.lookups import lookups_of
 from callcenter.desk.ports import AgentNow, DeskPorts, QueueNow, Snapshot
 from callcenter.desk.screens import Screens
 from callcenter.desk.server import make_app, served
+from callcenter.diag.devices import Device
 from callcenter.diag.line import LineReading
-from callcenter.diag.olts import Olt
 from callcenter.diag.reading import DownReason, OnuReading, OnuState
 from callcenter.routing.book import Book, load_book
 from callcenter.store import Database, Scope
 from callcenter.store.notices import Notices, Topic
 from callcenter.words import Dbm, Known, LinkedId, Missing, UniqueId
 from tests.desk_house import HASH, SEED, USERS
+from tests.keys import VAULT
 from tests.orders_seen import Orders
 
 SVITLO_DID, DIM_DID = "380441234567", "+380447654321"
@@ -52,10 +53,10 @@ class Olts:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[str] = field(default_factory=list)
 
-    async def last_known(self, olt: Olt, onu: str) -> LineReading:
+    async def last_known(self, olt: Device, onu: str) -> LineReading:
         return self.last
 
-    async def read(self, olt: Olt, onu: str) -> LineReading:
+    async def read(self, olt: Device, onu: str) -> LineReading:
         self.asked.append(onu)
         await self.gate.wait()
         return self.line
@@ -142,7 +143,12 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
         waiting = tuple(QueueNow(queue.name, 2, began - timedelta(seconds=31)) for queue in books[-1].queues_of("101"))
         return Snapshot(True, began, tuple(picture.values()), waiting)
 
-    screens = Screens(lookups_of(database, olts, real_now), lambda: books[-1], live, real_now)
+    screens = Screens(
+        lookups_of(database, olts, VAULT, real_now),
+        lambda: books[-1],
+        live,
+        real_now,
+    )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     ports = DeskPorts(
@@ -172,13 +178,16 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
             task.cancel()
 
 
-OLT = "INSERT INTO olt (provider_id, name, driver, host, community) VALUES (1, 'OLT-Садова', 'bdcom_epon', '::1', 'x')"
+OLT = (
+    "INSERT INTO device (provider_id, name, driver, host, plain_community) "
+    "VALUES (1, 'OLT-Садова', 'bdcom_epon', '::1', 'x')"
+)
 _USER = text(
     "INSERT INTO user_account (login, password_hash, name, role, agent_id, providers) "
     "VALUES (:login, :hash, :name, :role, :agent, :providers)"
 )
 _SUBSCRIBER = text(
-    "INSERT INTO subscriber (provider_id, account, name, address, tariff, balance, currency, status, olt_id, onu, "
+    "INSERT INTO subscriber (provider_id, account, name, address, tariff, balance, currency, status, device_id, onu, "
     "note) VALUES (1, :account, :name, :address, '«Дім 300», 300 Мбіт/с', -35, 'UAH', :status, 1, :onu, :note) "
     "RETURNING id"
 )

@@ -10,6 +10,7 @@ import click
 from callcenter.cli import duty, holidays  # noqa: F401 - they add their commands to ``agent`` and ``provider``
 from callcenter.cli.asterisk import asterisk
 from callcenter.cli.callbacks import callbacks
+from callcenter.cli.devices import device
 from callcenter.cli.house import import_house
 from callcenter.cli.ledger import journal, recordings
 from callcenter.cli.people import agent, token, user
@@ -19,7 +20,8 @@ from callcenter.cli.queues import queue, trunk
 from callcenter.cli.reasons import pause
 from callcenter.cli.reports import report
 from callcenter.cli.shifts import shift
-from callcenter.cli.subscribers import olt, subscriber
+from callcenter.cli.subscribers import subscriber
+from callcenter.diag.devices import seal_plain
 from callcenter.store.migrate import migrate
 
 
@@ -41,6 +43,8 @@ def main(ctx: click.Context, config: Path | None) -> None:
 def migrate_schema(place: Place) -> None:
     """Brings the database's schema up to this version."""
     asyncio.run(migrate(place.door.owner()))
+    if sealed := place.written(lambda connection: seal_plain(connection, place.vault)):
+        click.echo(f"{sealed} communities, readable in the database until now, are sealed")
     click.echo("the database is at this version")
 
 
@@ -54,7 +58,8 @@ def serve(place: Place) -> None:
 
 
 for command in (
-    provider, did, trunk, queue, agent, pause, user, token, olt, subscriber, import_house, asterisk, journal, callbacks,
-    shift, recordings, report,
+    provider, did, trunk, queue, agent, pause, user, token, device, subscriber, import_house, asterisk, journal,
+    callbacks, shift, recordings, report,
 ):  # fmt: skip
     main.add_command(command)
+main.add_command(device, "olt")  # its older name

@@ -14,16 +14,17 @@ import click
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.cli.devices import device_of
 from callcenter.cli.place import Place, clock, mistakes
-from callcenter.cli.subscribers import olt_row
+from callcenter.diag.devices import put_device
 from callcenter.diag.verdict import Thresholds
 from callcenter.errors import Misconfigured, RuleBroken
 from callcenter.routing import register, users
-from callcenter.routing.entries import HouseAgent, HouseFile, HouseProvider, OltEntry
+from callcenter.routing.entries import DeviceEntry, HouseAgent, HouseFile, HouseProvider
 from callcenter.routing.register import Change
 from callcenter.routing.users import NewUser
 from callcenter.store.credentials import hash_password, new_password
-from callcenter.subscribers.olts import put_olt
+from callcenter.store.vault import Vault
 from callcenter.words import ProviderId
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ _HEADING = re.compile(r"\s*\[\[\s*([a-z_]+)(?:\s*\.\s*([a-z_]+))?\s*\]\]")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_obj
 def import_house(place: Place, file: Path) -> None:
-    """Takes providers, DIDs, queues, holidays, reasons, OLTs, agents and trunks from one TOML file.
+    """Takes providers, DIDs, queues, holidays, reasons, devices, agents and trunks from one TOML file.
 
     What the file names is added or changed; what it does not name stays. Of a queue's agents, a provider's reasons and
     the house's pauses the file names all or none. An agent with a login gets a sign-in, whose
@@ -43,7 +44,7 @@ def import_house(place: Place, file: Path) -> None:
     """
     written = _text(file)
     house = _read(file, written)
-    work = _Furnishing(file, Lines.of(written), house)
+    work = _Furnishing(file, Lines.of(written), house, place.vault)
     place.written(work.run)
     click.echo(", ".join(f"{count} {what}" for what, count in sorted(work.counts.items())) or "the file is empty")
     for login, password in work.passwords:
@@ -119,6 +120,7 @@ class _Furnishing:
     file: Path
     lines: Lines
     house: HouseFile
+    vault: Vault
     counts: Counter[str] = field(default_factory=Counter)
     passwords: list[tuple[str, str]] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
@@ -178,12 +180,13 @@ class _Furnishing:
         if provider.reason:
             work = register.set_call_reasons(connection, owner, provider.reason, clock())
             self._count("reason list", await self._try((*loc, "reason", 0), work))
-        for number, olt in enumerate(provider.olt):
-            await self._try((*loc, "olt", number), self._olt(connection, owner, olt))
+        for kind, written in (("device", provider.device), ("olt", provider.olt)):
+            for number, device in enumerate(written):
+                await self._try((*loc, kind, number), self._device(connection, owner, device))
 
-    async def _olt(self, connection: AsyncConnection, owner: ProviderId, olt: OltEntry) -> None:
-        await put_olt(connection, owner, olt_row(olt))
-        self.counts["OLTs written"] += 1
+    async def _device(self, connection: AsyncConnection, owner: ProviderId, device: DeviceEntry) -> None:
+        await put_device(connection, self.vault, device_of(device, owner))
+        self.counts["devices written"] += 1
 
     async def _try(self, loc: Loc, work: Awaitable[T]) -> T | None:
         try:

@@ -23,6 +23,7 @@ from callcenter.store.credentials import hash_password, new_password
 from callcenter.store.migrate import check_schema
 from callcenter.store.notices import Topic, tell
 from callcenter.store.opening import Door, open_door
+from callcenter.store.vault import Vault, open_vault
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -42,6 +43,10 @@ class Place:
     @cached_property
     def settings(self) -> Settings:
         return load(self.config)
+
+    @cached_property
+    def vault(self) -> Vault:
+        return open_vault(self.settings.data_dir, self.settings.vault.keys)
 
     @cached_property
     def door(self) -> Door:

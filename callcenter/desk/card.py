@@ -167,7 +167,7 @@ class Card:
         one = next((one for one in self.candidates if one.id == subscriber), None)
         if one is None or one.id == self.chosen:
             return self
-        unread = NO_ONU if one.olt is None or one.onu is None else PENDING
+        unread = NO_ONU if one.device is None or one.onu is None else PENDING
         return replace(self, chosen=one.id, line=unread, last_line=unread)
 
     def with_no_choice(self) -> Card:

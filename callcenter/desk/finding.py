@@ -84,7 +84,7 @@ class Finding:
     async def line(self, held: ShownCall) -> None:
         """The last known levels first, then this moment's; an answer for somebody not chosen any more is dropped."""
         subscriber = held.card.subscriber
-        if subscriber is None or subscriber.olt is None or subscriber.onu is None:
+        if subscriber is None or subscriber.device is None or subscriber.onu is None:
             return
 
         async def last() -> None:

@@ -11,19 +11,20 @@ from callcenter.callbacks.queue import Callback, open_callback_for
 from callcenter.calls.notes import CallNote, of_calls
 from callcenter.desk.call_rows import CallFilter, CallRow, list_calls
 from callcenter.desk.callback_rows import CallbackFilter, CallbackRow, list_callbacks
+from callcenter.diag.devices import Device, device_by_id
 from callcenter.diag.line import LineReading
-from callcenter.diag.olts import Olt, olt_by_id
 from callcenter.floor.messages import Message, unseen
 from callcenter.store import Database, Scope
+from callcenter.store.vault import Vault
 from callcenter.subscribers.directory import Subscriber, find_by_number
-from callcenter.words import Clock, Missing, OltId, ProviderId, UniqueId
+from callcenter.words import Clock, DeviceId, Missing, ProviderId, UniqueId
 
 PAST_CALLS = 12
 OPEN_CALLBACKS = 30
 TAKEN_CALLBACKS = 200
 OWN_CALLS = 8
-OLT_KEPT = 5.0
-"""Seconds for which an OLT's address is remembered: as long as the book of providers is."""
+DEVICE_KEPT = 5.0
+"""Seconds for which a device's address is remembered: as long as the book of providers is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +59,39 @@ class Lookups:
 class ReadsLines(Protocol):
     """What of ``diag.line.LineReader`` a card needs."""
 
-    async def last_known(self, olt: Olt, onu: str) -> LineReading: ...
+    async def last_known(self, olt: Device, onu: str) -> LineReading: ...
 
-    async def read(self, olt: Olt, onu: str) -> LineReading: ...
+    async def read(self, olt: Device, onu: str) -> LineReading: ...
 
 
-def lookups_of(db: Database, reader: ReadsLines, clock: Clock) -> Lookups:
+def lookups_of(db: Database, reader: ReadsLines, vault: Vault, clock: Clock) -> Lookups:
     """The house's own: every question is asked in the scope of the one provider it is about."""
 
-    known_olts: dict[OltId, tuple[Olt, float]] = {}
+    known: dict[DeviceId, tuple[Device, float]] = {}
 
     async def subscribers(provider: ProviderId, number: str) -> Sequence[Subscriber]:
         async with db.scoped(Scope.only([provider])) as conn:
             return await find_by_number(conn, provider, number)
 
-    async def olt_of(subscriber: Subscriber) -> Olt | Missing:
-        if subscriber.olt is None or subscriber.onu is None:
+    async def device_of(subscriber: Subscriber) -> Device | Missing:
+        if subscriber.device is None or subscriber.onu is None:
             return Missing("card.no_onu")
-        kept, now = known_olts.get(subscriber.olt), asyncio.get_running_loop().time()
-        if kept is not None and now - kept[1] < OLT_KEPT and kept[0].provider == subscriber.provider:
+        kept, now = known.get(subscriber.device), asyncio.get_running_loop().time()
+        if kept is not None and now - kept[1] < DEVICE_KEPT and kept[0].provider == subscriber.provider:
             return kept[0]
         async with db.scoped(Scope.only([subscriber.provider])) as conn:
-            found = await olt_by_id(conn, subscriber.olt)
+            found = await device_by_id(conn, vault, subscriber.device)
         if found is None:
             return Missing("card.no_onu")
-        known_olts[found.id] = found, now
+        known[found.id] = found, now
         return found
 
     async def last_known(subscriber: Subscriber) -> LineReading:
-        olt = await olt_of(subscriber)
+        olt = await device_of(subscriber)
         return olt if isinstance(olt, Missing) else await reader.last_known(olt, subscriber.onu or "")
 
     async def read_line(subscriber: Subscriber) -> LineReading:
-        olt = await olt_of(subscriber)
+        olt = await device_of(subscriber)
         return olt if isinstance(olt, Missing) else await reader.read(olt, subscriber.onu or "")
 
     async def history(provider: ProviderId, number: str) -> Sequence[CallRow]:

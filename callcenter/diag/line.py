@@ -16,9 +16,9 @@ from typing import TypeAlias
 from sqlalchemy.exc import DBAPIError
 
 from callcenter.diag import readings
-from callcenter.diag.driver import NAME, OltDriver, Place, interface_name
-from callcenter.diag.drivers import DRIVERS
-from callcenter.diag.olts import Olt
+from callcenter.diag.devices import Device
+from callcenter.diag.driver import OltDriver, Place
+from callcenter.diag.drivers import DRIVERS, driver_of
 from callcenter.diag.reading import OnuReading, OnuState
 from callcenter.diag.snmp import LONGEST_ANSWER, Busy, Community, Nonsense, Snmp, SnmpTarget
 from callcenter.diag.values import SnmpValue
@@ -48,12 +48,15 @@ class _Line:
 
     target: SnmpTarget
     driver: OltDriver
-    names: dict[str, int] = field(default_factory=dict)
+    places: dict[OnuAddress, Place] = field(default_factory=dict)
     listed_at: float = float("-inf")
     listing: asyncio.Lock = field(default_factory=asyncio.Lock)
     under_way: dict[OnuAddress, asyncio.Future[LineReading]] = field(default_factory=dict)
     quiet_till: float = float("-inf")
     ailing: bool = False
+
+    def place(self, onu: OnuAddress) -> Place | None:
+        return self.driver.place_of(onu) if self.driver.place_of else self.places.get(onu)
 
 
 class _Moved(Exception):
@@ -68,10 +71,10 @@ class LineReader:
         self._database = database
         self._tasks = tasks
         self._clock = clock
-        self._lines: dict[Olt, _Line] = {}
+        self._lines: dict[Device, _Line] = {}
         self._keeping = True
 
-    async def last_known(self, olt: Olt, onu: str) -> LineReading:
+    async def last_known(self, olt: Device, onu: str) -> LineReading:
         """The newest reading we have of this ONU, with its time; raises ``Unavailable`` without a database."""
         address = _address(olt, onu)
         if isinstance(address, Missing):
@@ -80,7 +83,7 @@ class LineReader:
             found = await readings.last_known(connection, olt, str(address))
         return Missing("line.missing.never-read", olt.name) if found is None else found
 
-    async def read(self, olt: Olt, onu: str, budget: float = CARD_BUDGET) -> LineReading:
+    async def read(self, olt: Device, onu: str, budget: float = CARD_BUDGET) -> LineReading:
         """The ONU as it is now, or why that is not known, within ``budget`` seconds. Never raises for a device.
 
         Cards that ask for the same ONU at once share one reading.
@@ -99,11 +102,11 @@ class LineReader:
             return reading.result()
         return self._not_in_time(olt, line, budget)
 
-    async def learn(self, olts: Iterable[Olt]) -> None:
+    async def learn(self, olts: Iterable[Device]) -> None:
         """Reads the ONU lists of these OLTs beforehand, one after another, so that the first card need not wait."""
         for olt in olts:
-            if olt.driver not in DRIVERS:
-                log.warning("OLT %s has an unknown driver %r", olt.name, olt.driver)
+            if olt.driver_name not in DRIVERS:
+                log.warning("OLT %s has an unknown driver %r", olt.name, olt.driver_name)
                 continue
             try:
                 await self._list(self._line(olt), newer_than=float("-inf"))
@@ -112,19 +115,19 @@ class LineReader:
 
     # --- one reading ---
 
-    def _line(self, olt: Olt) -> _Line:
+    def _line(self, olt: Device) -> _Line:
         if olt not in self._lines:
             target = SnmpTarget(olt.name, olt.host, olt.port, Community(olt.community))
-            self._lines[olt] = _Line(target, DRIVERS[olt.driver])
+            self._lines[olt] = _Line(target, driver_of(olt.driver_name, olt.options))
         return self._lines[olt]
 
-    def _start(self, olt: Olt, line: _Line, onu: OnuAddress) -> asyncio.Future[LineReading]:
+    def _start(self, olt: Device, line: _Line, onu: OnuAddress) -> asyncio.Future[LineReading]:
         answer: asyncio.Future[LineReading] = asyncio.get_running_loop().create_future()
         line.under_way[onu] = answer
         self._tasks.create_task(self._live(olt, line, onu, answer), name=f"read {olt.name} {onu}")
         return answer
 
-    async def _live(self, olt: Olt, line: _Line, onu: OnuAddress, answer: asyncio.Future[LineReading]) -> None:
+    async def _live(self, olt: Device, line: _Line, onu: OnuAddress, answer: asyncio.Future[LineReading]) -> None:
         try:
             reading = await self._reading(olt, line, onu)
         except asyncio.CancelledError:
@@ -137,7 +140,7 @@ class LineReader:
         if isinstance(reading, Known) and reading.value.state in KEPT:
             await self._keep(olt, onu, reading)
 
-    async def _reading(self, olt: Olt, line: _Line, onu: OnuAddress) -> LineReading:
+    async def _reading(self, olt: Device, line: _Line, onu: OnuAddress) -> LineReading:
         try:
             reading = await self._ask(line, onu)
         except Busy:
@@ -160,10 +163,10 @@ class LineReader:
     async def _ask(self, line: _Line, onu: OnuAddress) -> OnuReading:
         """Finds the ONU's index and reads it; once more where the OLT has dealt its indexes anew."""
         for _ in range(2):
-            place = line.driver.index_of(onu, line.names)
+            place = line.place(onu)
             if place is None:
                 await self._list(line, newer_than=_now() - LIST_KEPT)
-                place = line.driver.index_of(onu, line.names)
+                place = line.place(onu)
             if place is None:
                 return OnuReading(OnuState.ABSENT)
             try:
@@ -178,7 +181,7 @@ class LineReader:
         while asked := line.driver.questions(place, answers):
             got = await self._snmp.get(line.target, list(asked.values()), LONGEST_ANSWER)
             answers |= {name: got[oid] for name, oid in asked.items()}
-            if interface_name(answers[NAME]) != str(onu):
+            if not line.driver.is_still(onu, answers):
                 raise _Moved
         return answers
 
@@ -186,15 +189,20 @@ class LineReader:
         async with line.listing:
             if line.listed_at > newer_than:
                 return
-            rows = await self._snmp.walk(line.target, line.driver.names, LISTING)
-            names = {interface_name(name): oid[-1] for oid, name in rows.items()}
-            if not any(name.startswith(line.driver.family.upper()) for name in names):
-                raise Nonsense(line.target.name, "listed no PON at all")
-            line.names, line.listed_at = names, _now()
+            listing = line.driver.listing
+            walked = {
+                name: {oid[len(column) :]: value for oid, value in rows.items()}
+                for name, column in listing.columns.items()
+                if (rows := await self._snmp.walk(line.target, column, LISTING)) is not None
+            }
+            places = listing.places(walked)
+            if not any(walked.values()):
+                raise Nonsense(line.target.name, "listed nothing at all")
+            line.places, line.listed_at = places, _now()
 
     # --- OLTs that are not well ---
 
-    def _not_in_time(self, olt: Olt, line: _Line, budget: float) -> Missing:
+    def _not_in_time(self, olt: Device, line: _Line, budget: float) -> Missing:
         """The card has waited long enough; the reading goes on without it."""
         if self._snmp.silence(line.target) >= budget / 2:
             self._ails(line, f"did not answer in {budget:.1f} s", quiet=QUIET)
@@ -218,7 +226,7 @@ class LineReader:
 
     # --- keeping ---
 
-    async def _keep(self, olt: Olt, onu: OnuAddress, reading: Known[OnuReading]) -> None:
+    async def _keep(self, olt: Device, onu: OnuAddress, reading: Known[OnuReading]) -> None:
         try:
             async with self._database.scoped(Scope.only([olt.provider])) as connection:
                 await readings.store(connection, olt, str(onu), reading.value, reading.at)
@@ -234,10 +242,10 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _address(olt: Olt, onu: str) -> OnuAddress | Missing:
-    driver = DRIVERS.get(olt.driver)
+def _address(olt: Device, onu: str) -> OnuAddress | Missing:
+    driver = DRIVERS.get(olt.driver_name)
     if driver is None:
-        return Missing("line.missing.no-driver", olt.driver)
+        return Missing("line.missing.no-driver", olt.driver_name)
     try:
         address = OnuAddress.parse(onu)
     except ValueError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -96,3 +97,115 @@ class OnuReading:
             model=words("model"),
             serial=words("serial"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class UniPort:
+    """One LAN port of an ONU: speed in Mbit/s; ``vlan`` is its PVID, ``vlan_mode`` the device's own word for it."""
+
+    number: int
+    up: bool | None = None
+    enabled: bool | None = None
+    mbps: int | None = None
+    full_duplex: bool | None = None
+    errors: int | None = None
+    """CRC errors since the device began to count."""
+    vlan: int | None = None
+    vlan_mode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MacRow:
+    """A MAC learned behind a port, ``aa:bb:cc:dd:ee:ff``."""
+
+    mac: str
+    vlan: int | None = None
+    port: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of the device's log. ``at`` is the device's own wall clock, without a zone, as it wrote it."""
+
+    text: str
+    at: datetime | None = None
+    down: DownReason | None = None
+    """Why the ONU or port went down, where the line says that it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class PonPort:
+    """A PON port with its optics: transmitter in dBm, temperature in degrees Celsius, bias in mA."""
+
+    name: str
+    up: bool | None = None
+    tx: Dbm | None = None
+    temperature_c: float | None = None
+    voltage_v: float | None = None
+    bias_ma: float | None = None
+    onus: int | None = None
+    online: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineDetails:
+    """What a full diagnosis learns of one ONU on top of ``OnuReading``; ``None`` and ``()`` are not known."""
+
+    temperature_c: float | None = None
+    voltage_v: float | None = None
+    bias_ma: float | None = None
+    firmware: str = ""
+    description: str = ""
+    registered_at: datetime | None = None
+    """The device's own wall clock, without a zone."""
+    last_down_at: datetime | None = None
+    unis: tuple[UniPort, ...] = ()
+    macs: tuple[MacRow, ...] | None = None
+    """``()`` when the device was asked and knows none."""
+    vlan: int | None = None
+    """The service VLAN of the ONU, where it is set there and not on a LAN port."""
+    pon: PonPort | None = None
+    log: tuple[LogLine, ...] | None = None
+    onu_rx: Dbm | None = None
+    onu_tx: Dbm | None = None
+    olt_rx: Dbm | None = None
+    """Levels as the command line tells them; the reading's own come first."""
+    last_down_reason: DownReason | None = None
+    last_down_word: str = ""
+
+    def filled_by(self, other: LineDetails) -> LineDetails:
+        """What is not known here is taken from there."""
+        return replace(
+            self,
+            **{
+                each.name: getattr(other, each.name)
+                for each in fields(self)
+                if getattr(self, each.name) in (None, "") or (each.name == "unis" and not self.unis)
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PortReading:
+    """One port of a switch. Speeds in Mbit/s, levels in dBm, counters since the switch counts."""
+
+    name: str
+    up: bool | None = None
+    enabled: bool | None = None
+    mbps: int | None = None
+    full_duplex: bool | None = None
+    in_errors: int | None = None
+    out_errors: int | None = None
+    crc_errors: int | None = None
+    changed_s: int | None = None
+    """Seconds since the link last went up or down."""
+    flaps: int | None = None
+    """How often it did in the device's log of the last day."""
+    alias: str = ""
+    pvid: int | None = None
+    tagged: tuple[int, ...] | None = None
+    sfp_rx: Dbm | None = None
+    sfp_tx: Dbm | None = None
+    macs: tuple[MacRow, ...] | None = None
+    log: tuple[LogLine, ...] | None = None
+    absent: frozenset[str] = frozenset()

@@ -8,10 +8,19 @@ from __future__ import annotations
 import ipaddress
 import re
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from callcenter.routing.hours import WeekHours
 from callcenter.routing.numbers import to_e164
@@ -122,17 +131,56 @@ class TrunkEntry(Entry):
     codecs: str = Field("alaw,ulaw", pattern=r"^(alaw|ulaw|g722)(,(alaw|ulaw|g722))*$")
 
 
-class OltEntry(Entry):
+class CliEntry(Entry):
+    """The way to a device's command line."""
+
+    protocol: Literal["ssh", "telnet"] = "ssh"
+    user: str = Field("", max_length=64)
+    password: SecretStr = Field(SecretStr(""), max_length=128)
+    enable: SecretStr | None = Field(None, max_length=128)
+    port: int | None = Field(None, ge=1, le=65535)
+    host_key: str = Field("", max_length=2000)
+
+
+class SnmpV3Entry(Entry):
+    user: str = Field(min_length=1, max_length=64)
+    auth: Literal["", "md5", "sha", "sha224", "sha256", "sha384", "sha512"] = ""
+    auth_secret: SecretStr = Field(SecretStr(""), max_length=128)
+    priv: Literal["", "des", "aes", "aes192", "aes256"] = ""
+    priv_secret: SecretStr = Field(SecretStr(""), max_length=128)
+    context: str = Field("", max_length=64)
+
+
+class DeviceEntry(Entry):
+    """An OLT or a switch; ``driver`` is one of ``callcenter device drivers``, or ``auto`` to find it out."""
+
     name: Name
     driver: str = Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")
     host: Annotated[str, AfterValidator(_host)]
     port: int = Field(161, ge=1, le=65535)
-    community: SecretStr = Field(min_length=1, max_length=64)
+    community: SecretStr = Field(SecretStr(""), max_length=64)
+    write_community: SecretStr | None = Field(None, max_length=64)
+    v3: SnmpV3Entry | None = None
+    cli: CliEntry | None = None
+    options: dict[str, str] = Field(default_factory=dict)
+    area: str = Field("", max_length=100)
+    site_ip: str = ""
 
     @field_validator("driver", mode="before")
     @classmethod
     def _spelling(cls, value: Any) -> Any:
         return value.replace("-", "_") if isinstance(value, str) else value
+
+    @field_validator("site_ip")
+    @classmethod
+    def _site(cls, value: str) -> str:
+        return str(ipaddress.ip_address(value)) if value else ""
+
+    @model_validator(mode="after")
+    def _asked_somehow(self) -> Self:
+        if not self.community.get_secret_value() and self.v3 is None and self.cli is None:
+            raise ValueError("needs a community, an SNMPv3 user or a command line login: how else is it asked?")
+        return self
 
 
 class ProviderEntry(Entry):
@@ -232,7 +280,9 @@ class HouseProvider(ProviderEntry):
     dids: tuple[Annotated[DidEntry, _named("number")], ...] = ()
     queue: tuple[QueueEntry, ...] = ()
     trunk: tuple[TrunkEntry, ...] = ()
-    olt: tuple[OltEntry, ...] = ()
+    device: tuple[DeviceEntry, ...] = ()
+    olt: tuple[DeviceEntry, ...] = ()
+    """The same, by its older name."""
     holiday: tuple[Annotated[HolidayEntry, _named("day")], ...] = ()
     reason: tuple[ReasonEntry, ...] = ()
 

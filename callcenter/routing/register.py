@@ -41,6 +41,12 @@ async def provider_id(connection: AsyncConnection, slug: str) -> ProviderId:
     return ProviderId(number)
 
 
+async def slugs(connection: AsyncConnection) -> dict[ProviderId, str]:
+    """What the providers of the transaction's scope are called, by number."""
+    rows = await connection.execute(select(tables.provider.c.id, tables.provider.c.slug))
+    return {ProviderId(number): slug for number, slug in rows}
+
+
 async def put_provider(connection: AsyncConnection, entry: ProviderEntry) -> tuple[ProviderId, Change]:
     values = {name: value for name, value in entry.given.items() if name in tables.provider.c}
     change = await _put(connection, tables.provider, {"slug": entry.slug}, values)

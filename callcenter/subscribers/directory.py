@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.words import E164, Language, OltId, ProviderId, SubscriberId
+from callcenter.words import E164, DeviceId, Language, ProviderId, SubscriberId
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,18 @@ class Subscriber:
     """``active``, ``debtor``, ``frozen`` or ``closed``."""
     paid_till: date | None
     language: Language | None
-    olt: OltId | None
+    device: DeviceId | None
+    """The OLT or the switch that the line ends at."""
     onu: str | None
     note: str
     phones: tuple[E164, ...]
+    port: str | None = None
+    """Of a line on a switch: its port there, such as ``Gi1/0/5``."""
+    mac: str | None = None
+    """What the contract says is behind the line."""
+    vlan: int | None = None
+    ip: str | None = None
+    """The CPE's address, for a ping."""
 
 
 async def find_by_number(connection: AsyncConnection, provider: ProviderId, number: str) -> list[Subscriber]:
@@ -75,7 +83,8 @@ def _subscriber(row: Row[Any]) -> Subscriber:
 
 _SELECT = """
     SELECT s.id, s.provider_id AS provider, s.account, s.name, s.address, s.tariff, s.balance, s.currency, s.status,
-        s.paid_till, s.language, s.olt_id AS olt, s.onu, s.note,
+        s.paid_till, s.language, s.device_id AS device, s.onu, s.note,
+        s.port, s.mac, s.vlan, host(s.ip) AS ip,
         ARRAY(SELECT p.number FROM subscriber_phone p WHERE p.subscriber_id = s.id ORDER BY p.number) AS phones
     FROM subscriber s
 """

@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.errors import Misconfigured
 from callcenter.store import Database, Scope
-from callcenter.subscribers.olts import olts_by_name
 from callcenter.subscribers.rows import Mistake, Progress, Sheet, SubscriberRow, decode, read_sheet
-from callcenter.words import Clock, ProviderId
+from callcenter.words import Clock, DeviceId, ProviderId
 
 BATCH = 2_000
 LARGEST_FILE = 200 * 1024 * 1024
@@ -54,8 +53,9 @@ async def import_subscribers(
     """
     written = decode(await asyncio.to_thread(_read, file), encoding)
     async with database.scoped(Scope.only([provider])) as connection:
-        olts = await olts_by_name(connection, provider)
-    sheet = await asyncio.to_thread(read_sheet, written, olts, country, progress)
+        rows = await connection.execute(_DEVICES, {"provider": provider})
+        devices = {name: DeviceId(number) for name, number in rows}
+    sheet = await asyncio.to_thread(read_sheet, written, devices, country, progress)
     if sheet.mistakes:
         raise BadFile(sheet.mistakes)
     async with database.scoped(Scope.only([provider])) as connection:
@@ -100,11 +100,13 @@ async def _write_phones(
     return len(pairs)
 
 
+_DEVICES = text("SELECT name, id FROM device WHERE provider_id = :provider")
 _ARRAYS = {
     "account": ("account", "text"), "name": ("name", "text"), "address": ("address", "text"),
     "tariff": ("tariff", "text"), "balance": ("balance", "numeric"), "currency": ("currency", "text"),
     "status": ("status", "text"), "paid_till": ("paid_till", "date"), "language": ("language", "text"),
-    "olt": ("olt_id", "bigint"), "onu": ("onu", "text"), "note": ("note", "text"),
+    "device": ("device_id", "bigint"), "onu": ("onu", "text"), "port": ("port", "text"), "mac": ("mac", "text"),
+    "vlan": ("vlan", "integer"), "ip": ("ip", "inet"), "note": ("note", "text"),
 }  # fmt: skip
 """The file's columns: which column of the table each is, and of what type."""
 

@@ -10,18 +10,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_address
 from typing import TypeAlias
 
 from callcenter.errors import Misconfigured
 from callcenter.routing.numbers import to_e164
-from callcenter.words import E164, OltId, OnuAddress
+from callcenter.words import E164, DeviceId, OnuAddress
 
 STATUSES = ("active", "debtor", "frozen", "closed")
 COLUMNS = (
-    "account", "name", "address", "tariff", "balance", "currency", "status", "paid_till", "language", "olt", "onu",
-    "note", "phones",
+    "account", "name", "address", "tariff", "balance", "currency", "status", "paid_till", "language", "device",
+    "onu", "port", "mac", "vlan", "ip", "note", "phones",
 )  # fmt: skip
-LENGTHS = {"account": 40, "name": 200, "address": 300, "tariff": 100, "note": 2000, "currency": 3}
+OLD_NAMES = {"olt": "device", "switch": "device"}
+"""Headings that say the same: the device a line ends at is an OLT or a switch."""
+LENGTHS = {"port": 60, "account": 40, "name": 200, "address": 300, "tariff": 100, "note": 2000, "currency": 3}
 MOST_PHONES = 20
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Told what is done (``reading``, ``writing``), how much of it and of how much."""
@@ -52,8 +55,12 @@ class SubscriberRow:
     status: str = "active"
     paid_till: date | None = None
     language: str | None = None
-    olt: OltId | None = None
+    device: DeviceId | None = None
     onu: str | None = None
+    port: str | None = None
+    mac: str | None = None
+    vlan: int | None = None
+    ip: str | None = None
     note: str = ""
     phones: tuple[E164, ...] = ()
 
@@ -94,16 +101,19 @@ def _is_cp1251(raw: bytes) -> bool:
 
 
 def read_sheet(
-    written: str, olts: Mapping[str, OltId], country: str = "UA", progress: Progress = lambda stage, done, of: None
+    written: str,
+    devices: Mapping[str, DeviceId],
+    country: str = "UA",
+    progress: Progress = lambda stage, done, of: None,
 ) -> Sheet:
     """Reads a CSV with a heading, separated by semicolons or commas; raises ``Misconfigured`` for a wrong heading."""
     lines = csv.reader(io.StringIO(written, newline=""), delimiter=_delimiter(written), strict=True)
     try:
-        heading = [cell.strip().casefold() for cell in next(lines, [])]
+        heading = [OLD_NAMES.get(name, name) for name in (cell.strip().casefold() for cell in next(lines, []))]
     except csv.Error as exc:
         raise Misconfigured(f"line 1: {exc}") from exc
     _check_heading(heading)
-    reader = _Reader(heading, olts, country)
+    reader = _Reader(heading, devices, country)
     rows: list[SubscriberRow] = []
     total = written.count("\n")
     for line, cells in _lines(lines, reader.mistakes):
@@ -151,13 +161,14 @@ def _lines(lines: Iterator[list[str]], mistakes: list[Mistake]) -> Iterator[tupl
 class _Reader:
     """Reads one line after another and remembers what was wrong."""
 
-    def __init__(self, heading: list[str], olts: Mapping[str, OltId], country: str) -> None:
+    def __init__(self, heading: list[str], devices: Mapping[str, DeviceId], country: str) -> None:
         self.mistakes: list[Mistake] = []
         self._heading = heading
         self._seen: dict[str, int] = {}
         self._convert: dict[str, Callable[[str], object]] = {
             "balance": _balance, "currency": _currency, "status": _status, "paid_till": _day, "language": _language,
-            "olt": lambda name: _olt(name, olts), "onu": _onu, "phones": lambda text: _phones(text, country),
+            "device": lambda name: _device(name, devices), "onu": _onu, "port": _or_none, "mac": _mac,
+            "vlan": _vlan, "ip": _ip, "phones": lambda text: _phones(text, country),
         }  # fmt: skip
 
     def read(self, line: int, cells: list[str]) -> SubscriberRow | None:
@@ -237,14 +248,40 @@ def _language(text: str) -> str | None:
     return language or None
 
 
-def _olt(name: str, olts: Mapping[str, OltId]) -> OltId | None:
-    if name and name not in olts:
-        raise ValueError(f"the provider has no OLT {name!r} (see `callcenter olt list`)")
-    return olts[name] if name else None
+def _device(name: str, devices: Mapping[str, DeviceId]) -> DeviceId | None:
+    if name and name not in devices:
+        raise ValueError(f"the provider has no device {name!r} (see `callcenter device list`)")
+    return devices[name] if name else None
 
 
 def _onu(text: str) -> str | None:
     return str(OnuAddress.parse(text)) if text else None
+
+
+def _or_none(text: str) -> str | None:
+    return text or None
+
+
+def _mac(text: str) -> str | None:
+    """Any of the usual spellings: ``aa:bb:cc:dd:ee:ff``, ``aabb.ccdd.eeff``, ``aabbcc-ddeeff``."""
+    digits = re.sub(r"[:.\-]", "", text.casefold())
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9a-f]{12}", digits, re.ASCII):
+        raise ValueError(f"{text!r} is not a MAC address such as 64:ee:b7:01:02:03")
+    return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+
+
+def _vlan(text: str) -> int | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= 4094:
+        raise ValueError(f"{text!r} is not a VLAN (1 to 4094)")
+    return int(text)
+
+
+def _ip(text: str) -> str | None:
+    return str(ip_address(text)) if text else None
 
 
 def _phones(text: str, country: str) -> tuple[E164, ...]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callcenter.diag.driver import NAME, OltDriver, Place, interface_name
+from callcenter.diag.driver import OltDriver, Place
 from callcenter.diag.drivers import DRIVERS
 from callcenter.diag.reading import OnuReading, OnuState
 from callcenter.diag.values import NO_VALUE, Oid, SnmpValue
@@ -40,11 +40,23 @@ def expected(driver: OltDriver) -> dict[str, Any]:
     return dict(json.loads((TAPES / driver.name / "expected.json").read_text()))
 
 
+def listed(driver: OltDriver, rows: dict[Oid, SnmpValue]) -> dict[OnuAddress, Place]:
+    """The OLT's ONUs as the driver makes them out of the recorded walk."""
+    return driver.listing.places(
+        {
+            name: {oid[len(column) :]: value for oid, value in rows.items() if oid[: len(column)] == column}
+            for name, column in driver.listing.columns.items()
+        }
+    )
+
+
+def place_of(driver: OltDriver, rows: dict[Oid, SnmpValue], onu: OnuAddress) -> Place | None:
+    return driver.place_of(onu) if driver.place_of else listed(driver, rows).get(onu)
+
+
 def read(driver: OltDriver, rows: dict[Oid, SnmpValue], onu: OnuAddress) -> OnuReading:
     """What the line reader does, over a recorded walk instead of a network."""
-    size = len(driver.names)
-    names = {interface_name(name): oid[-1] for oid, name in rows.items() if oid[:size] == driver.names}
-    place = driver.index_of(onu, names)
+    place = place_of(driver, rows, onu)
     if place is None:
         return OnuReading(OnuState.ABSENT)
     answers: dict[str, SnmpValue] = {}
@@ -76,9 +88,7 @@ def test_the_tape_is_read_as_expected(driver: OltDriver, onu: str, facts: dict[s
 def test_a_live_card_is_one_or_two_requests(driver: OltDriver) -> None:
     rows = walk(driver)
     onu = OnuAddress.parse(next(title for title in expected(driver) if title.startswith("good")).split(": ")[1])
-    place = driver.index_of(
-        onu, {interface_name(v): k[-1] for k, v in rows.items() if k[: len(driver.names)] == driver.names}
-    )
+    place = place_of(driver, rows, onu)
     assert place is not None
     answers: dict[str, SnmpValue] = {}
     rounds = 0
@@ -90,9 +100,26 @@ def test_a_live_card_is_one_or_two_requests(driver: OltDriver) -> None:
 
 
 @every_driver
-def test_the_first_request_says_whose_index_it_is(driver: OltDriver) -> None:
-    """Without the name in the same request, an index dealt anew would show a neighbour's line."""
-    assert driver.questions(Place(7, 1), {})[NAME] == (*driver.names, 7)
+def test_an_index_dealt_anew_shows_no_neighbours_line(driver: OltDriver) -> None:
+    """A family that finds an ONU by a list must read in its first request whose index it is, and mind it."""
+    if driver.place_of is not None:
+        return
+    rows = walk(driver)
+    first, second, *_ = sorted(listed(driver, rows))
+    asked = driver.questions(listed(driver, rows)[first], {})
+    answers = {name: rows.get(oid, NO_VALUE) for name, oid in asked.items()}
+    assert driver.is_still(first, answers)
+    assert not driver.is_still(second, answers)
+
+
+@every_driver
+def test_every_onu_of_the_list_is_found_by_its_address(driver: OltDriver) -> None:
+    rows = walk(driver)
+    found = listed(driver, rows)
+    assert found
+    for onu, place in found.items():
+        assert OnuAddress.parse(str(onu)) == onu
+        assert driver.place_of is None or driver.place_of(onu) == place
 
 
 @every_driver

@@ -13,14 +13,15 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from callcenter.diag import line, readings
+from callcenter.diag.devices import Device, device_by_id, devices
 from callcenter.diag.line import LineReader, LineReading
-from callcenter.diag.olts import Olt, olt_by_id, olts
 from callcenter.diag.reading import DownReason, OnuReading, OnuState
 from callcenter.diag.snmp import Snmp
 from callcenter.diag.verdict import Cause, Level, Thresholds, judge
 from callcenter.store import Database, Scope
-from callcenter.words import Known, Missing, OltId, PonFamily, ProviderId
+from callcenter.words import DeviceId, Known, Missing, PonFamily, ProviderId
 from lab.olt import Fault, SimulatedOlt
+from tests.keys import VAULT
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 NORMS = Thresholds()
@@ -44,8 +45,8 @@ async def reading_lines(database: Database) -> AsyncIterator[LineReader]:
         snmp.close()
 
 
-async def registered(database: Database, simulated: SimulatedOlt, slug: str = "svitlo") -> Olt:
-    driver = f"bdcom_{simulated.plant.family}"
+async def registered(database: Database, simulated: SimulatedOlt, slug: str = "svitlo") -> Device:
+    driver = simulated.driver
     async with database.scoped(Scope.all()) as connection:
         provider = await connection.execute(
             text(
@@ -56,7 +57,7 @@ async def registered(database: Database, simulated: SimulatedOlt, slug: str = "s
         )
         number = await connection.execute(
             text(
-                "INSERT INTO olt (provider_id, name, driver, host, port, community) "
+                "INSERT INTO device (provider_id, name, driver, host, port, plain_community) "
                 "VALUES (:provider, :name, :driver, :host, :port, 'public') RETURNING id"
             ),
             {
@@ -67,7 +68,7 @@ async def registered(database: Database, simulated: SimulatedOlt, slug: str = "s
                 "port": simulated.port,
             },
         )
-        olt = await olt_by_id(connection, OltId(number.scalar_one()))
+        olt = await device_by_id(connection, VAULT, DeviceId(number.scalar_one()))
     assert olt is not None
     return olt
 
@@ -77,7 +78,7 @@ def value(reading: LineReading) -> OnuReading:
     return reading.value
 
 
-async def last_known_within(lines: LineReader, olt: Olt, onu: str, seconds: float) -> Known[OnuReading]:
+async def last_known_within(lines: LineReader, olt: Device, onu: str, seconds: float) -> Known[OnuReading]:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while not isinstance(found := await lines.last_known(olt, onu), Known):
@@ -127,7 +128,7 @@ async def test_what_was_read_is_the_last_known_reading_of_its_provider_only(data
         assert (kept.at, kept.source) == (NOON, "vezha")
         async with database.scoped(Scope.only([ProviderId(olt.provider + 1)])) as connection:
             assert await readings.last_known(connection, olt, "EPON0/1:1") is None
-            assert await olts(connection) == []
+            assert await devices(connection, VAULT) == []
 
 
 async def test_history_is_thin_but_keeps_every_change_of_state(database: Database) -> None:
@@ -208,7 +209,7 @@ async def test_a_sick_olt_is_logged_once_when_it_goes_and_once_when_it_is_back(
         assert told[1:] == ["OLT vezha is read again"]
 
 
-async def _read_again_within(lines: LineReader, olt: Olt, seconds: float) -> Known[OnuReading]:
+async def _read_again_within(lines: LineReader, olt: Device, seconds: float) -> Known[OnuReading]:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while not isinstance(found := await lines.read(olt, "GPON0/1:1"), Known):

@@ -11,12 +11,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from callcenter.diag.devices import Device, put_device
 from callcenter.errors import Misconfigured
 from callcenter.store import Database, Scope
 from callcenter.subscribers.directory import find_by_account, find_by_number, one_subscriber, search
 from callcenter.subscribers.importing import BadFile, Imported, import_subscribers
-from callcenter.subscribers.olts import OltRow, put_olt
-from callcenter.words import ProviderId
+from callcenter.words import DeviceId, ProviderId
+from tests.keys import VAULT
 
 SKYNET, LANET = ProviderId(1), ProviderId(2)
 
@@ -29,7 +30,9 @@ def clock() -> datetime:
 async def house(database: Database) -> Database:
     async with database.scoped(Scope.all()) as connection:
         await connection.execute(text("INSERT INTO provider (slug, brand) VALUES ('skynet', 'S'), ('lanet', 'L')"))
-        await put_olt(connection, SKYNET, OltRow("OLT-1", "bdcom_epon", "192.0.2.1", SecretStr("public")))
+        await put_device(
+            connection, VAULT, Device(DeviceId(0), SKYNET, "OLT-1", "bdcom_epon", "192.0.2.1", SecretStr("public"))
+        )
     return database
 
 

@@ -33,11 +33,11 @@ from callcenter.words import (
     E164,
     AgentId,
     Dbm,
+    DeviceId,
     Did,
     Known,
     LinkedId,
     Missing,
-    OltId,
     ProviderId,
     QueueId,
     SubscriberId,
@@ -69,7 +69,7 @@ def subscriber(number: int = 1, **changes: Any) -> Subscriber:
         "id": SubscriberId(number), "provider": SVITLO, "account": f"10024{number}",
         "name": f"Шевченко Марія {number}", "address": "вул. Садова 12", "tariff": "Дім 300",
         "balance": Decimal("-35.00"), "currency": "UAH", "status": "active", "paid_till": None, "language": None,
-        "olt": OltId(1), "onu": f"EPON0/2:{number}", "note": "", "phones": (E164("+380671234567"),),
+        "device": DeviceId(1), "onu": f"EPON0/2:{number}", "note": "", "phones": (E164("+380671234567"),),
     }  # fmt: skip
     return Subscriber(**{**known, **changes})
 

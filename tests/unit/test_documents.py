@@ -11,7 +11,7 @@ from callcenter.calls.outcome import CallOutcome
 from callcenter.config import load
 from callcenter.routing.entries import HouseFile
 from callcenter.subscribers.rows import COLUMNS, read_sheet
-from callcenter.words import OltId
+from callcenter.words import DeviceId
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -41,7 +41,7 @@ def test_the_house_of_the_readme_is_a_house() -> None:
 
 def test_the_subscribers_of_the_readme_can_be_taken_in() -> None:
     (written,) = examples("csv")
-    sheet = read_sheet(written, {"olt-sadova": OltId(1)})
+    sheet = read_sheet(written, {"olt-sadova": DeviceId(1)})
     assert sheet.mistakes == ()
     assert [row.phones for row in sheet.rows] == [("+380671234567", "+380442000100"), ("+380501112233",)]
     assert all(f"`{name}`" in README for name in COLUMNS)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from callcenter.errors import Misconfigured
 from callcenter.subscribers.rows import SubscriberRow, decode, read_sheet
-from callcenter.words import E164, OltId
+from callcenter.words import E164, DeviceId
 
-OLTS = {"OLT-1": OltId(7)}
+OLTS = {"OLT-1": DeviceId(7)}
 
 
 def test_a_line_with_everything_is_a_subscriber() -> None:
@@ -28,7 +28,7 @@ def test_a_line_with_everything_is_a_subscriber() -> None:
         SubscriberRow(
             account="10025", name='Дем\'яненко, О. "Лесь"', address="Київ вул. Січових; 5", tariff="100 Мбіт",
             balance=Decimal("-1125.50"), currency="UAH", status="debtor", paid_till=date(2026, 12, 31), language="uk",
-            olt=OltId(7), onu="EPON0/2:48", note="VIP", phones=(E164("+380631234567"), E164("+380442000001")),
+            device=DeviceId(7), onu="EPON0/2:48", note="VIP", phones=(E164("+380631234567"), E164("+380442000001")),
         ),
     )  # fmt: skip
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from callcenter.diag.driver import OltDriver
+from callcenter.diag.switch import SwitchDriver
 
 
-def _found() -> dict[str, OltDriver]:
-    drivers: dict[str, OltDriver] = {}
+def _found() -> dict[str, OltDriver | SwitchDriver]:
+    drivers: dict[str, OltDriver | SwitchDriver] = {}
     for module in pkgutil.iter_modules(__path__):
         driver = importlib.import_module(f"{__name__}.{module.name}").DRIVER
-        if not isinstance(driver, OltDriver) or driver.name != module.name:
-            raise TypeError(f"{module.name} must export DRIVER, an OltDriver named {module.name!r}")
+        if not isinstance(driver, OltDriver | SwitchDriver) or driver.name != module.name:
+            raise TypeError(f"{module.name} must export DRIVER, an OltDriver or a SwitchDriver named {module.name!r}")
         drivers[driver.name] = driver
     return drivers
 
 
-DRIVERS: Mapping[str, OltDriver] = MappingProxyType(_found())
+ALL: Mapping[str, OltDriver | SwitchDriver] = MappingProxyType(_found())
+DRIVERS: Mapping[str, OltDriver] = MappingProxyType({n: d for n, d in ALL.items() if isinstance(d, OltDriver)})
+SWITCHES: Mapping[str, SwitchDriver] = MappingProxyType({n: d for n, d in ALL.items() if isinstance(d, SwitchDriver)})
+
+
+def driver_of(name: str, options: Iterable[tuple[str, str]] = ()) -> OltDriver:
+    """The driver of an OLT with that device's options; raises ``KeyError`` when it is no OLT that we know."""
+    return DRIVERS[name].set_up(dict(options))

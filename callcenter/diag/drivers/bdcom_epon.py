@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from callcenter.diag.driver import (
     IF_DESCR,
+    INTERFACES,
     NAME,
     OltDriver,
     Place,
     Read,
+    Signs,
     by_first_uni,
     by_onu,
+    is_named,
     make_and_model,
-    place_by_name,
     reason_of,
     state_of,
     uni_up,
@@ -31,6 +33,8 @@ ONU: Oid = (*BDCOM, 101, 10, 1, 1)
 ONU_OPTICS: Oid = (*BDCOM, 101, 10, 5, 1)
 BINDING: Oid = (*BDCOM, 101, 11, 1, 1)
 UNI: Oid = (*BDCOM, 101, 12, 1, 1)
+
+SIGNS = Signs((BDCOM,), r"P33\d\d|P36\d\d", ((*BDCOM, 101, 10),))
 
 STATES = {
     0: OnuState.STARTING,  # authenticated
@@ -61,7 +65,7 @@ SPEEDS = {1: 10, 2: 100, 3: 1000}
 def by_binding(place: Place, answers: Answers) -> Oid | None:
     """The binding table is indexed by the PON's ifIndex and the six bytes of the ONU's MAC."""
     mac = octets(answers, "mac", 6)
-    return None if mac is None or place.pon is None else (place.pon, *mac)
+    return None if mac is None or place.pon is None else (*place.pon, *mac)
 
 
 def decode(answers: Answers) -> OnuReading:
@@ -90,9 +94,11 @@ def decode(answers: Answers) -> OnuReading:
 
 DRIVER = OltDriver(
     name="bdcom_epon",
+    title="BDCOM EPON (P3310, P3608, P3612, P3616)",
     family="epon",
-    names=IF_DESCR,
-    index_of=place_by_name,
+    signs=SIGNS,
+    listing=INTERFACES,
+    is_still=is_named,
     reads=(
         Read(
             {
@@ -100,8 +106,6 @@ DRIVER = OltDriver(
                 "status": (*ONU, 26),
                 "onu_rx": (*ONU_OPTICS, 5),
                 "onu_tx": (*ONU_OPTICS, 6),
-                "olt_rx": (*BDCOM, 101, 108, 1, 3),
-                "olt_rx_p3310b": (*BDCOM, 9, 183, 1, 1, 5),
                 "distance": (*ONU, 27),
                 "alive": (*ONU, 80),
                 "mac": (*ONU, 3),
@@ -110,6 +114,7 @@ DRIVER = OltDriver(
             },
             by_onu,
         ),
+        Read({"olt_rx": (*BDCOM, 101, 108, 1, 3), "olt_rx_p3310b": (*BDCOM, 9, 183, 1, 1, 5)}, by_onu, walkable=False),
         Read({"uni_link": (*UNI, 8), "uni_speed": (*UNI, 10)}, by_first_uni),
         Read({"reason": (*BINDING, 11)}, by_binding),
     ),

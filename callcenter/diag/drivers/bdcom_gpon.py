@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from callcenter.diag.driver import (
     IF_DESCR,
+    INTERFACES,
     NAME,
     OltDriver,
     Read,
+    Signs,
     by_first_uni,
     by_onu,
+    is_named,
     make_and_model,
-    place_by_name,
     reason_of,
     state_of,
     uni_up,
@@ -29,6 +31,8 @@ GPON: Oid = (1, 3, 6, 1, 4, 1, 3320, 10)
 ONU: Oid = (*GPON, 3, 1, 1)
 ONU_STATUS: Oid = (*GPON, 3, 3, 1)
 ONU_OPTICS: Oid = (*GPON, 3, 4, 1)
+
+SIGNS = Signs(((1, 3, 6, 1, 4, 1, 3320),), r"GP3600", ((*GPON, 3),))
 
 STATES = {0: OnuState.OFFLINE, 1: OnuState.OFFLINE, 2: OnuState.DISABLED, 3: OnuState.ONLINE}
 
@@ -69,9 +73,11 @@ def decode(answers: Answers) -> OnuReading:
 
 DRIVER = OltDriver(
     name="bdcom_gpon",
+    title="BDCOM GPON (GP3600)",
     family="gpon",
-    names=IF_DESCR,
-    index_of=place_by_name,
+    signs=SIGNS,
+    listing=INTERFACES,
+    is_still=is_named,
     reads=(
         Read(
             {

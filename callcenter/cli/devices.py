@@ -1,0 +1,114 @@
+"""``callcenter device``: the OLTs and switches of a provider, and how they are asked."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.cli.place import Place, entry
+from callcenter.cli.tables import json_option, show
+from callcenter.diag.devices import AUTO, CliLogin, Device, SnmpV3, devices, put_device, remove_device
+from callcenter.diag.drivers import ALL
+from callcenter.errors import RuleBroken
+from callcenter.routing import register
+from callcenter.routing.entries import DeviceEntry
+from callcenter.words import DeviceId, ProviderId
+
+
+@click.group()
+def device() -> None:
+    """The OLTs and switches of a provider."""
+
+
+@device.command("drivers")
+@json_option
+def list_drivers(as_json: bool) -> None:
+    """Lists the families that are known."""
+    show([{"driver": each.name, "for": each.title} for each in ALL.values()], as_json, "no driver at all")
+
+
+@device.command("add")
+@click.argument("slug")
+@click.argument("name")
+@click.option("--driver", required=True, help="One of `callcenter device drivers`, or auto.")
+@click.option("--host", required=True)
+@click.option("--port", type=int)
+@click.option("--community-stdin", is_flag=True, help="Read the SNMP community from standard input; else it is asked.")
+@click.pass_obj
+def add(place: Place, /, slug: str, name: str, community_stdin: bool, **given: Any) -> None:
+    """Adds a device, or changes the one of this name. The community is never an argument: other users see those."""
+    if community_stdin:
+        community = sys.stdin.readline().strip()
+    else:
+        community = str(click.prompt("SNMP community", hide_input=True))
+    wanted = entry(DeviceEntry, {"name": name, "community": community, **given})
+
+    async def work(connection: AsyncConnection) -> None:
+        owner = await register.provider_id(connection, slug)
+        await put_device(connection, place.vault, device_of(wanted, owner))
+
+    place.written(work)
+    click.echo(f"device {name} of {slug} is written down")
+
+
+@device.command("list")
+@json_option
+@click.pass_obj
+def list_devices(place: Place, as_json: bool) -> None:
+    """Lists the devices; no credential is shown."""
+
+    async def work(connection: AsyncConnection) -> list[dict[str, Any]]:
+        slugs = await register.slugs(connection)
+        return [
+            {
+                "provider": slugs.get(each.provider, each.provider), "name": each.name, "driver": each.driver,
+                "detected": each.detected, "host": each.host, "port": each.port,
+                "snmp": "v3" if each.v3 else "v2c" if each.community.get_secret_value() else "none",
+                "cli": each.cli.protocol if each.cli else "none", "area": each.area,
+            }
+            for each in await devices(connection, place.vault)
+        ]  # fmt: skip
+
+    show(place.written(work), as_json, "no device yet: callcenter device add PROVIDER NAME --driver DRIVER --host HOST")
+
+
+@device.command("remove")
+@click.argument("slug")
+@click.argument("name")
+@click.pass_obj
+def remove(place: Place, slug: str, name: str) -> None:
+    """Removes a device; its subscribers stay, without a line to read."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await remove_device(connection, await register.provider_id(connection, slug), name)
+
+    place.written(work)
+    click.echo(f"device {name} of {slug} removed")
+
+
+def device_of(wanted: DeviceEntry, owner: ProviderId) -> Device:
+    """The device to write down; raises ``RuleBroken`` for a driver or an option that is not there."""
+    driver = ALL.get(wanted.driver)
+    if driver is None and wanted.driver != AUTO:
+        raise RuleBroken(
+            f"device {wanted.name}: there is no driver {wanted.driver} (there are {', '.join(sorted(ALL))}, and auto)"
+        )
+    if driver is not None and hasattr(driver, "set_up"):
+        try:
+            driver.set_up(wanted.options)
+        except ValueError as exc:
+            raise RuleBroken(f"device {wanted.name}: {exc}") from exc
+    v3 = (
+        None
+        if wanted.v3 is None
+        else SnmpV3(**{name: getattr(wanted.v3, name) for name in type(wanted.v3).model_fields})
+    )
+    cli = None if wanted.cli is None else CliLogin(**{n: getattr(wanted.cli, n) for n in type(wanted.cli).model_fields})
+    return Device(
+        id=DeviceId(0), provider=owner, name=wanted.name, driver=wanted.driver, host=wanted.host, port=wanted.port,
+        community=wanted.community, write_community=wanted.write_community, v3=v3, cli=cli,
+        options=tuple(sorted(wanted.options.items())), area=wanted.area, site_ip=wanted.site_ip,
+    )  # fmt: skip
