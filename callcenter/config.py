@@ -141,15 +141,17 @@ class LineSettings(_Section):
     """How lines are read beside the calls."""
 
     sweep_every_s: int = Field(300, ge=30, le=86_400)
-    """Every ONU of every provider is read this often; 0 ONUs are lost when a sweep takes longer."""
+    """Every ONU of every provider is read this often."""
     sweep_at_once: int = Field(20, ge=1, le=500)
     """OLTs that are swept at the same time; each gets one request at a time."""
     keep_days: int = Field(8, ge=2, le=60)
     """Days for which single readings are kept; days are summed up for ``keep_sums_days``."""
     keep_sums_days: int = Field(400, ge=30, le=4000)
+    """Days for which the sum of a day (least, mean and best light, how often it went down) is kept."""
     traps_bind: str = ""
     """``host:port`` on which SNMP traps are heard (162 needs a capability); empty for none."""
     ping: bool = True
+    """Whether a diagnosis may send ICMP echo requests."""
 
 
 class Settings(_Section):

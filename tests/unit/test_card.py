@@ -47,7 +47,7 @@ def test_choosing_again_forgets_the_line_of_the_one_before() -> None:
 
 
 def test_a_contract_without_an_onu_says_so_and_awaits_nothing() -> None:
-    card = CARD.with_subscribers([subscriber(olt=None)], NOON)
+    card = CARD.with_subscribers([subscriber(device=None)], NOON)
     assert card.line == NO_ONU
     assert card.with_history((), NOON).with_callback(None, NOON).is_complete
 

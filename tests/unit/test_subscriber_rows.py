@@ -69,8 +69,8 @@ def test_every_mistake_of_every_line_is_named() -> None:
     assert [str(mistake) for mistake in sheet.mistakes] == [
         "line 4: status: 'gone' is none of active, debtor, frozen, closed",
         "line 4: language: 'ru' is neither uk nor en",
-        "line 4: olt: the provider has no OLT 'OLT-9' (see `callcenter olt list`)",
-        "line 4: onu: 'eth0' is not an ONU address such as EPON0/2:48",
+        "line 4: device: the provider has no device 'OLT-9' (see `callcenter device list`)",
+        "line 4: onu: 'eth0' is not an ONU address such as EPON0/2:48 or GPON0/1/7:3",
         "line 4: account: '1' is on line 2 already",
     ]
     assert [row.account for row in sheet.rows] == ["1", "2"]
