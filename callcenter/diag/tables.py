@@ -48,6 +48,7 @@ device = Table(
     _words("detected"), _words("described"), _at("probed_at", nullable=True), _words("cli_protocol"),
     Column("cli_port", Integer), _words("host_key"), _words("area"), _words("site_ip"),
     _at("swept_at", nullable=True), Column("sweep_s", REAL), _words("sweep_error"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )  # fmt: skip
 
 onu_reading = Table(

@@ -340,7 +340,7 @@ def test_every_mistake_of_a_file_is_named_with_its_line_and_nothing_is_taken(
     file.write_text(HOUSE.replace('"bdcom_epon"', '"zyxel"').replace('"202", penalty', '"209", penalty'))
     said = operator.types("import", str(file), ends=2).stderr
     assert "line 9: there is no agent 209" in said
-    assert "line 13: OLT epon-1: there is no driver zyxel" in said
+    assert "line 13: device epon-1: there is no driver zyxel" in said
     assert operator.json("provider", "list") == []
     file.write_text("[[provider]\n")
     assert "line 1" in operator.types("import", str(file), ends=2).stderr
