@@ -112,7 +112,7 @@ class House:
 
     async def _open_olts(self) -> None:
         for olt in self.plan.olts:
-            simulated = SimulatedOlt(olt.family, olt.name, pons=olt.pons, onus_per_pon=olt.onus, seed=olt.seed)
+            simulated = SimulatedOlt(olt.device, olt.name, pons=olt.pons, onus_per_pon=olt.onus, seed=olt.seed)
             self.olts[olt.name] = await self._stack.enter_async_context(simulated)
 
     def _write_settings(self) -> None:
@@ -180,7 +180,10 @@ class House:
 
     async def _add_subscribers(self, number: int, provider: LabProvider) -> None:
         file, count = self.folder / f"{provider.slug}.csv", self.plan.subscribers_of(provider)
-        write_csv(file, people(number, count, provider.olt, self.plan.onus_of(provider.slug)))
+        write_csv(
+            file,
+            people(number, count, provider.olt, self.plan.onus_of(provider.slug), self.olts[provider.olt].plant.onus),
+        )
         await self.callcenter("subscriber", "import", provider.slug, str(file))
 
     async def _add_supervisor(self) -> None:

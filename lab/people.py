@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from lab.plant import Onu
 
 _SURNAMES = (
     "Шевченко", "Коваленко", "Бондаренко", "Ткаченко", "Кравченко", "Олійник", "Мельник", "Поліщук", "Савченко",
@@ -43,6 +45,9 @@ class Person:
     phone: str
     olt: str
     onu: str
+    mac: str = ""
+    vlan: str = ""
+    ip: str = ""
 
 
 def phone_of(provider: int, number: int) -> str:
@@ -50,12 +55,18 @@ def phone_of(provider: int, number: int) -> str:
     return f"067{provider:02d}{number:05d}"
 
 
-def people(provider: int, count: int, olt: str, onus: list[str]) -> Iterator[Person]:
-    """``count`` subscribers of the provider with this number; the first ones sit on the OLT's ONUs in order."""
+def people(
+    provider: int, count: int, olt: str, onus: list[str], lines: Mapping[str, Onu] | None = None
+) -> Iterator[Person]:
+    """``count`` subscribers of the provider with this number; the first ones sit on the OLT's ONUs in order.
+
+    With the OLT's ``lines`` the contracts name the router, the VLAN and an address that answers.
+    """
     dice = random.Random(provider)
     for number in range(count):
         first, father = dice.choice(_FIRST)
         debt = dice.random() < 0.15
+        line = (lines or {}).get(onus[number]) if number < len(onus) else None
         yield Person(
             account=str(100_000 * (provider + 1) + number),
             name=f"{dice.choice(_SURNAMES)} {first} {father}",
@@ -67,12 +78,29 @@ def people(provider: int, count: int, olt: str, onus: list[str]) -> Iterator[Per
             phone=phone_of(provider, number),
             olt=olt if number < len(onus) else "",
             onu=onus[number] if number < len(onus) else "",
+            mac=line.behind[0].hex(":") if line and line.behind else "",
+            vlan=str(line.vlan) if line else "",
+            ip=f"127.{40 + provider}.{number // 250}.{number % 250 + 1}" if line else "",
         )
 
 
 def write_csv(path: Path, rows: Iterator[Person]) -> None:
     """The file an operator would export from billing."""
-    names = ("account", "name", "address", "tariff", "balance", "status", "paid_till", "phones", "olt", "onu")
+    names = (
+        "account",
+        "name",
+        "address",
+        "tariff",
+        "balance",
+        "status",
+        "paid_till",
+        "phones",
+        "olt",
+        "onu",
+        "mac",
+        "vlan",
+        "ip",
+    )
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
         out.writerow(names)

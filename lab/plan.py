@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from callcenter.words import PonFamily
+from callcenter.words import OnuAddress
 from lab.asterisk import AsteriskFolders
 from lab.asterisk_root import AsteriskBinary
+from lab.mibs import FAMILIES
+from lab.mibs.family import Family
 from lab.rtp import Tone
 
 
@@ -36,11 +38,18 @@ class LabProvider:
 
 @dataclass(frozen=True, slots=True)
 class LabOlt:
+    """One simulated OLT; ``device`` is a family of ``lab/mibs``, or ``epon`` and ``gpon`` for BDCOM's."""
+
     name: str
-    family: PonFamily
+    device: str
     pons: int = 8
     onus: int = 48
     seed: int = 1
+    area: str = ""
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES[f"bdcom_{self.device}" if self.device in {"epon", "gpon"} else self.device]
 
 
 CLOSED = (
@@ -97,8 +106,12 @@ class Plan:
     def onus_of(self, slug: str) -> list[str]:
         """The ONUs of the provider's OLT in the order subscribers get them."""
         olt = next(olt for olt in self.olts if olt.name == self.olt_of(slug))
-        family = olt.family.upper()
-        return [f"{family}0/{pon}:{onu}" for pon in range(1, olt.pons + 1) for onu in range(1, olt.onus + 1)]
+        family = olt.family
+        return [
+            str(OnuAddress(family.family, (*family.before, pon), onu))
+            for pon in range(1, olt.pons + 1)
+            for onu in range(1, olt.onus + 1)
+        ]
 
 
 def settings_toml(
@@ -171,12 +184,13 @@ wrapup_s = {provider.wrapup_s}
 max_waiting = {provider.max_waiting}
 agents = [{members}]
 
-[[provider.olt]]
+[[provider.device]]
 name = "{olt.name}"
-driver = "bdcom_{olt.family}"
+driver = "{olt.family.name}"
 host = "127.0.0.1"
 port = {olt_ports[olt.name]}
 community = "public"
+area = "{olt.area}"
 """)
     for extension, name in plan.agents:
         lines.append(f"""\
