@@ -10,7 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from callcenter.desk.languages import Catalogue, language_asked
 from callcenter.desk.ports import DeskPorts
@@ -70,6 +71,24 @@ class Pages:
 PAGES = web.AppKey("pages", Pages)
 
 
+class _Compiled(BytecodeCache):
+    """Every template is compiled once a process, whatever the language it is rendered in."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, Any]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        checksum, code = self._kept.get(bucket.key, ("", None))
+        if checksum == bucket.checksum:
+            bucket.code = code
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.checksum, bucket.code
+
+
+_COMPILED = _Compiled()
+
+
 def _environment(catalogue: Catalogue, templates: Path) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(templates),
@@ -79,6 +98,7 @@ def _environment(catalogue: Catalogue, templates: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=_COMPILED,
     )
     install: Any = environment  # the extension adds this method at run time
     install.install_gettext_callables(catalogue.raw, catalogue.raw_plural, newstyle=True)

@@ -42,8 +42,13 @@ class SubscriberGiven(Gives):
     status: str
     paid_till: date | None
     language: Language | None
-    olt: Id | None
+    device: Id | None
+    """The OLT or switch that the line ends at."""
     onu: str | None
+    port: str | None
+    mac: str | None
+    vlan: int | None
+    ip: str | None
     note: str
     phones: list[str]
 
