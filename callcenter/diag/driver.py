@@ -145,6 +145,8 @@ class OltDriver:
     """Must make something of any answers at all: no device may break a card."""
     place_of: Callable[[OnuAddress], Place | None] | None = None
     """For families whose indexes follow from the address: no list is needed for a card."""
+    derived: bool = False
+    """Whether indexes follow from the address once the PON ports are listed: they are never dealt anew."""
     is_still: Callable[[OnuAddress, Answers], bool] = field(default=lambda onu, answers: True)
     """Whether the answers of the first request are this ONU's: indexes may have been dealt anew."""
     swept: frozenset[str] = frozenset({"status", "reason", "onu_rx", "olt_rx", "uni_link"})

@@ -1,0 +1,430 @@
+"""Which ONUs went dark together: a port, a whole OLT or a district, by fibre or by power. "It is not only you."
+
+Pure rules over what was seen of each ONU. The numbers are ``MassRule``'s; their defaults are common engineering
+practice (equipment facts, 15.3) and each provider's to change. The moment an ONU went dark is only known to lie
+between two looks, unless the device itself or a trap told it; ONUs went dark *together* when one short window can hold
+all their moments.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from callcenter.diag.reading import DownReason, OnuReading, OnuState
+from callcenter.errors import Misconfigured
+from callcenter.words import DeviceId, OnuAddress
+
+OutageScope: TypeAlias = Literal["pon", "olt", "area"]
+Line: TypeAlias = tuple[DeviceId, OnuAddress]
+"""One ONU among those of all OLTs."""
+SILENT = "silent"
+"""The place of an outage that is not of ONUs: the OLT itself does not answer."""
+LATE = timedelta(minutes=15)
+"""For this long looks may arrive in any order and still be told apart exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class MassRule:
+    """When many lines that are dark are one outage. Settings of a provider bear these names after ``mass_``."""
+
+    least: int = 3
+    """ONUs that must have gone dark together."""
+    share: float = 0.5
+    """Of those that were online before, as a fraction."""
+    within_s: float = 120.0
+    """Seconds that "together" means."""
+    lookback_s: float = 900.0
+    """Seconds before the outage within which an ONU must have been online to count among all."""
+    silent_looks: int = 3
+    """Failed looks in a row after which an OLT is said not to answer."""
+    settle_s: float = 300.0
+    """Seconds for which an outage that ended and comes back is the same one."""
+    gap_s: float = 21_600.0
+    """Seconds between two looks beyond which "between them" says nothing any more."""
+    stale_s: float = 604_800.0
+    """Seconds after which ONUs that stay dark are nobody's outage: they were taken away."""
+
+    def __post_init__(self) -> None:
+        if self.least < 2:
+            raise Misconfigured("mass_least must be 2 or more: one line is never a mass outage")
+        if not 0 < self.share <= 1:
+            raise Misconfigured("mass_share must be above 0 and at most 1")
+        if self.silent_looks < 1:
+            raise Misconfigured("mass_silent_looks must be 1 or more")
+        if min(self.within_s, self.lookback_s, self.settle_s, self.gap_s, self.stale_s) < 0:
+            raise Misconfigured("mass rules: no time may be negative")
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, object]) -> MassRule:
+        """The ``mass_*`` among a provider's settings over the defaults; others' are left alone.
+
+        Raises ``Misconfigured`` naming every mistake.
+        """
+        whole = {"least", "silent_looks"}
+        known = {f"mass_{each.name}": each.name for each in fields(cls)}
+        given: dict[str, float] = {}
+        wrong: list[str] = []
+        for setting in sorted(name for name in settings if name.startswith("mass_")):
+            name, value = known.get(setting), settings[setting]
+            if name is None:
+                wrong.append(f"{setting} is no setting of mass outages")
+            elif not isinstance(value, int | float) or isinstance(value, bool):
+                wrong.append(f"{setting} must be a number, not {value!r}")
+            elif name in whole and value != int(value):
+                wrong.append(f"{setting} must be a whole number, not {value!r}")
+            else:
+                given[name] = int(value) if name in whole else float(value)
+        if wrong:
+            raise Misconfigured("; ".join(wrong))
+        return cls(**given)  # type: ignore[arg-type]  # whole numbers were made whole above
+
+
+# --- one ONU -------------------------------------------------------------------------------------------------------
+
+
+class Sight(StrEnum):
+    """What one look says of an ONU, as far as outages go."""
+
+    LIT = "lit"
+    """Online or starting: the fibre and the power are there."""
+    DARK = "dark"
+    OUT = "out"
+    """Switched off by the operator, or not on this OLT: no part of any outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at one ONU. ``dark_at`` is the very moment it went dark, where the device or a trap told it."""
+
+    at: datetime
+    sight: Sight
+    reason: DownReason = DownReason.UNKNOWN
+    dark_at: datetime | None = None
+
+
+def look_of(reading: OnuReading, at: datetime, dark_at: datetime | None = None) -> Look | None:
+    """What a reading says; ``None`` where the OLT's answer does not tell."""
+    match reading.state:
+        case OnuState.ONLINE | OnuState.STARTING:
+            return Look(at, Sight.LIT)
+        case OnuState.OFFLINE if reading.last_down_reason is DownReason.ADMIN:
+            return Look(at, Sight.OUT)
+        case OnuState.OFFLINE:
+            return Look(at, Sight.DARK, reading.last_down_reason or DownReason.UNKNOWN, dark_at)
+        case OnuState.DISABLED | OnuState.ABSENT:
+            return Look(at, Sight.OUT)
+        case OnuState.UNKNOWN:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What all looks at one ONU come to, in whatever order and however often they arrived."""
+
+    lit_at: datetime | None = None
+    """When it was last seen online."""
+    out_at: datetime | None = None
+    darks: tuple[Look, ...] = ()
+    """The dark looks since then, oldest first."""
+
+    def after(self, look: Look) -> Seen:
+        lit_at = _later(self.lit_at, look.at if look.sight is Sight.LIT else None)
+        out_at = _later(self.out_at, look.at if look.sight is Sight.OUT else None)
+        known = {*self.darks, look} if look.sight is Sight.DARK else set(self.darks)
+        end = _later(lit_at, out_at)
+        darks = sorted((dark for dark in known if end is None or dark.at > end), key=_order)
+        if darks and darks[-1].at - darks[0].at > LATE:
+            darks = [darks[0], *(dark for dark in darks[1:] if darks[-1].at - dark.at <= LATE)]
+        return Seen(lit_at, out_at, tuple(darks))
+
+    @property
+    def dark(self) -> bool:
+        return bool(self.darks)
+
+    @property
+    def lit(self) -> bool:
+        return self.lit_at is not None and not self.darks and (self.out_at is None or self.lit_at > self.out_at)
+
+    @property
+    def was_online_at(self) -> datetime | None:
+        """When it was last seen online, before it went dark; ``None`` when nobody saw that."""
+        return None if self.out_at is not None and (self.lit_at is None or self.lit_at <= self.out_at) else self.lit_at
+
+    @property
+    def exact(self) -> datetime | None:
+        """The very moment it went dark. A device's clock may be wrong: what does not fit the looks is not believed."""
+        first = self.darks[0] if self.darks else None
+        if first is None or first.dark_at is None or first.dark_at > first.at:
+            return None
+        return None if self.lit_at is not None and first.dark_at <= self.lit_at else first.dark_at
+
+    @property
+    def since(self) -> datetime | None:
+        """When it went dark: the very moment, else the first look that found it so."""
+        return (self.exact or self.darks[0].at) if self.darks else None
+
+    @property
+    def reason(self) -> DownReason:
+        """The newest that any look told: OLTs correct themselves once the dying gasp is read."""
+        told = (dark.reason for dark in reversed(self.darks) if dark.reason is not DownReason.UNKNOWN)
+        return next(told, DownReason.UNKNOWN)
+
+
+NEVER_SEEN = Seen()
+
+
+def seen_of(looks: Iterable[Look]) -> Seen:
+    seen = NEVER_SEEN
+    for look in looks:
+        seen = seen.after(look)
+    return seen
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(one, other) if one is not None and other is not None else one or other
+
+
+def _order(look: Look) -> tuple[datetime, str, datetime]:
+    return look.at, look.reason, look.dark_at or look.at
+
+
+# --- many ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dark:
+    """One ONU of an outage, and what its OLT says why. An ONU that cannot gasp says fibre when it loses power."""
+
+    device: DeviceId
+    onu: OnuAddress
+    reason: DownReason = DownReason.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class MassOutage:
+    """ONUs that went dark together, of ``total`` that were online before.
+
+    ``place`` is the PON's name, the area's name, empty for every PON of an OLT, and ``SILENT`` for an OLT that does not
+    answer: then nothing is known of its ONUs, and ``dark`` is empty. ``device`` is the first of an area's OLTs.
+    """
+
+    device: DeviceId
+    scope: OutageScope
+    place: str
+    since: datetime
+    dark: tuple[Dark, ...]
+    total: int
+
+    @property
+    def key(self) -> tuple[DeviceId, OutageScope, str]:
+        return self.device, self.scope, self.place
+
+    @property
+    def silent(self) -> bool:
+        return self.scope == "olt" and self.place == SILENT
+
+    @property
+    def reasons(self) -> tuple[tuple[DownReason, int], ...]:
+        """How many say what, most first. Of as many, power comes first: no fibre cut makes an ONU gasp."""
+        counted = Counter(dark.reason for dark in self.dark)
+        return tuple(sorted(counted.items(), key=lambda one: (-one[1], one[0] is not DownReason.POWER, one[0])))
+
+    @property
+    def reason(self) -> DownReason:
+        """What most of those say that say anything."""
+        told = (reason for reason, _ in self.reasons if reason is not DownReason.UNKNOWN)
+        return next(told, DownReason.UNKNOWN)
+
+    @property
+    def mixed(self) -> bool:
+        """Not all that say why say the same: the numbers have to be told beside the majority's word."""
+        return len({reason for reason, _ in self.reasons} - {DownReason.UNKNOWN}) > 1
+
+    @property
+    def whole(self) -> bool:
+        """Every ONU of the place: of a PON with light lost, that is its trunk."""
+        return 0 < self.total == len(self.dark)
+
+    def concerns(self, device: DeviceId, onu: OnuAddress) -> bool:
+        """Whether this ONU's line is of the place: in an area, whether its port is touched at all."""
+        match self.scope:
+            case "pon":
+                return device == self.device and onu.pon == self.place
+            case "olt" if self.silent:
+                return device == self.device
+            case _:
+                return any(dark.device == device and dark.onu.pon == onu.pon for dark in self.dark)
+
+
+def find(
+    now: datetime,
+    device: DeviceId,
+    seen: Mapping[OnuAddress, Seen],
+    rule: MassRule,
+    known: Iterable[MassOutage] = (),
+) -> list[MassOutage]:
+    """The outages of one OLT: of its PONs, or of the OLT where they went dark all together.
+
+    ``known`` are those that were open before: they last until so many are back that it is beyond doubt.
+    """
+    lines = {(device, onu): one for onu, one in seen.items()}
+    known = [outage for outage in known if outage.device == device and outage.scope != "area" and not outage.silent]
+    if not known and sum(one.dark for one in seen.values()) < rule.least:
+        return []
+    pons: dict[str, dict[Line, Seen]] = defaultdict(dict)
+    for (_, onu), one in lines.items():
+        pons[onu.pon][device, onu] = one
+    found: list[MassOutage] = []
+    for pon, members in sorted(pons.items()):
+        before = _known(known, (device, "pon", pon))
+        if (outage := _place(now, (device, "pon", pon), members, rule, before)) is not None:
+            found.append(outage)
+    before = _known(known, (device, "olt", ""))
+    if (outage := _place(now, (device, "olt", ""), lines, rule, before)) is not None and _all_over(
+        outage, pons, rule, was_open=before is not None
+    ):
+        found.append(outage)
+    return broadest(found)
+
+
+def find_area(
+    now: datetime, area: str, seen: Mapping[DeviceId, Mapping[OnuAddress, Seen]], rule: MassRule,
+    known: Iterable[MassOutage] = (),
+) -> MassOutage | None:  # fmt: skip
+    """The outage of a district: ONUs of two OLTs or more that went dark together."""
+    if not area or len(seen) < 2:
+        return None
+    before = next((outage for outage in known if outage.scope == "area" and outage.place == area), None)
+    lines = {(device, onu): one for device, onus in seen.items() for onu, one in onus.items()}
+    key: tuple[DeviceId, OutageScope, str] = (before.device if before else min(seen), "area", area)
+    outage = _place(now, key, lines, rule, before)
+    if outage is None:
+        return None
+    touched = Counter(dark.device for dark in outage.dark)
+    enough = [device for device, dark in touched.items() if before is not None or dark >= rule.least]
+    return outage if len(enough) >= 2 else None
+
+
+def silent_olt(
+    device: DeviceId, failed: int, first_failed_at: datetime, total: int, rule: MassRule
+) -> list[MassOutage]:
+    """An OLT that did not answer several looks in a row is an outage of its own kind, and none of its ONUs'."""
+    return [MassOutage(device, "olt", SILENT, first_failed_at, (), total)] if failed >= rule.silent_looks else []
+
+
+def broadest(outages: Iterable[MassOutage]) -> list[MassOutage]:
+    """Of outages that are one, the widest only: a port's within its OLT's, an OLT's within its district's."""
+    rank: dict[OutageScope, int] = {"area": 0, "olt": 1, "pon": 2}
+    kept: list[MassOutage] = []
+    for outage in sorted(outages, key=lambda one: (rank[one.scope], one.device, one.place)):
+        lines = {(dark.device, dark.onu) for dark in outage.dark}
+        if not any(
+            len(lines & {(dark.device, dark.onu) for dark in wider.dark}) * 2 > len(lines)
+            for wider in kept
+            if rank[wider.scope] < rank[outage.scope]
+        ):
+            kept.append(outage)
+    return kept
+
+
+def _known(known: Iterable[MassOutage], key: tuple[DeviceId, OutageScope, str]) -> MassOutage | None:
+    return next((outage for outage in known if outage.key == key), None)
+
+
+def _place(
+    now: datetime, key: tuple[DeviceId, OutageScope, str], lines: Mapping[Line, Seen], rule: MassRule,
+    before: MassOutage | None,
+) -> MassOutage | None:  # fmt: skip
+    """The outage of one place, found anew or still going on."""
+    stale = now - timedelta(seconds=rule.stale_s)
+    darks = {line: one for line, one in lines.items() if one.since is not None and one.since > stale}
+    lasting = None if before is None else _lasts(before, lines, darks, rule)
+    fresh = _begins(key, lines, darks, rule)
+    if lasting is None or fresh is None:
+        return lasting or fresh
+    return lasting if fresh.since <= lasting.since or len(fresh.dark) <= len(lasting.dark) else _joined(lasting, fresh)
+
+
+def _joined(lasting: MassOutage, fresh: MassOutage) -> MassOutage:
+    return replace(fresh, since=lasting.since, total=max(lasting.total, fresh.total))
+
+
+def _begins(
+    key: tuple[DeviceId, OutageScope, str], lines: Mapping[Line, Seen], darks: Mapping[Line, Seen], rule: MassRule
+) -> MassOutage | None:
+    start = _window(darks.values(), rule)
+    if start is None:
+        return None
+    end = start + timedelta(seconds=rule.within_s)
+    together = [
+        line for line, one in darks.items() if (span := _span(one, rule)) and span[0] <= end and span[1] >= start
+    ]
+    total = _total(lines, darks, start, rule)
+    if len(together) < rule.least or len(together) < rule.share * total:
+        return None
+    return MassOutage(*key, start, _sorted(together, lines), total)
+
+
+def _lasts(
+    before: MassOutage, lines: Mapping[Line, Seen], darks: Mapping[Line, Seen], rule: MassRule
+) -> MassOutage | None:
+    """An outage lasts while half of what began it is left: a few lines that come and go neither end nor renew it."""
+    slack = timedelta(seconds=rule.within_s)
+    still = [line for line, one in darks.items() if one.since is not None and one.since >= before.since - slack]
+    total = max(before.total, len(still))
+    if len(still) < max(2, rule.least - 1) or len(still) * 2 < rule.share * total:
+        return None
+    return replace(before, dark=_sorted(still, lines), total=total)
+
+
+def _sorted(which: Iterable[Line], lines: Mapping[Line, Seen]) -> tuple[Dark, ...]:
+    return tuple(sorted(Dark(device, onu, lines[device, onu].reason) for device, onu in which))
+
+
+def _span(one: Seen, rule: MassRule) -> tuple[datetime, datetime] | None:
+    """Between which moments it went dark; ``None`` where nobody saw it online before, or too long ago to tell."""
+    if (exact := one.exact) is not None:
+        return exact, exact
+    if one.was_online_at is None or one.since is None or one.since - one.was_online_at > timedelta(seconds=rule.gap_s):
+        return None
+    return one.was_online_at, one.since
+
+
+def _window(darks: Iterable[Seen], rule: MassRule) -> datetime | None:
+    """Where a window of ``within_s`` must begin to hold the moments of as many as it can; the last such beginning."""
+    spans = [span for one in darks if (span := _span(one, rule))]
+    firsts, lasts = sorted(span[0] for span in spans), sorted(span[1] for span in spans)
+    width = timedelta(seconds=rule.within_s)
+    best, start = 0, None
+    for last in lasts:
+        held = bisect_right(firsts, last + width) - bisect_left(lasts, last)
+        if held >= best:
+            best, start = held, last
+    return start
+
+
+def _total(lines: Mapping[Line, Seen], darks: Mapping[Line, Seen], start: datetime, rule: MassRule) -> int:
+    """All that were online shortly before: those that still are, and those that are dark since about then."""
+    earliest = start - timedelta(seconds=rule.lookback_s)
+    gone = sum(1 for one in darks.values() if _span(one, rule) and one.since is not None and one.since >= earliest)
+    return sum(1 for one in lines.values() if one.lit) + gone
+
+
+def _all_over(outage: MassOutage, pons: Mapping[str, Mapping[Line, Seen]], rule: MassRule, *, was_open: bool) -> bool:
+    """Every PON that has enough ONUs to tell is dark by the rule; of an outage known before, half of them still."""
+    hit = Counter(dark.onu.pon for dark in outage.dark)
+    total: Counter[str] = Counter(dict(hit))
+    for pon, members in pons.items():
+        total[pon] += sum(1 for one in members.values() if one.lit)
+    counted = [pon for pon, many in total.items() if many >= rule.least] or [pon for pon, many in total.items() if many]
+    if len(counted) < 2:
+        return False
+    if was_open:
+        return sum(1 for pon in counted if hit[pon] * 2 >= rule.share * total[pon]) * 2 >= len(counted)
+    return all(hit[pon] >= rule.share * total[pon] for pon in counted)

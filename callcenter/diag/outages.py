@@ -1,0 +1,399 @@
+"""Mass outages as they are now: found from sweeps, traps and calls, kept in memory for the cards and in the database.
+
+Only looks at OLTs make an outage; a trap or a call merely causes a look. The service that leads is told of every sweep
+and keeps the rows; another one hears of a change by NOTIFY and reads them again. Each may look while a call rings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol, TypeAlias
+
+from sqlalchemy.exc import DBAPIError
+
+from callcenter.diag import outage_rows
+from callcenter.diag.devices import Device
+from callcenter.diag.mass import (
+    NEVER_SEEN,
+    Look,
+    MassOutage,
+    MassRule,
+    OutageScope,
+    Seen,
+    Sight,
+    broadest,
+    find,
+    find_area,
+    look_of,
+    silent_olt,
+)
+from callcenter.diag.outage_rows import Outage, OutageSource
+from callcenter.diag.reading import OnuReading, OnuState
+from callcenter.errors import Unavailable
+from callcenter.store import Database, Scope
+from callcenter.words import Clock, DeviceId, Known, Missing, OnuAddress, ProviderId
+
+__all__ = ["MassOutages", "Neighbours", "Outage", "OutageSource", "SweepOf", "SweepThatFailed"]
+
+log = logging.getLogger(__name__)
+
+Key: TypeAlias = tuple[DeviceId, OutageScope, str]
+
+LOOK_BUDGET = 2.0
+"""Seconds a look at the neighbours may take while a phone rings."""
+LOOKED = timedelta(seconds=3)
+"""Calls from one port that ring within this time share one look."""
+FAILS_APART = timedelta(seconds=5)
+"""Failures closer together than this are one: fifty cards that wait for one silent OLT tell one thing."""
+REMEMBERED = timedelta(hours=1)
+"""How far back history is read for an OLT that was not looked at before."""
+BURST = timedelta(seconds=120)
+"""Traps that follow one another more closely belong to one event, which the first of them dates."""
+RETRY_S = 1.0
+SILENCE = {"line.missing.timeout", "line.missing.silent"}
+"""Why a card has no reading, where that says that its OLT did not answer."""
+
+
+class SweepOf(Protocol):
+    """A look at an OLT or at one of its PONs: ``before`` is what was known of the same ONUs until then."""
+
+    @property
+    def device(self) -> Device: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def readings(self) -> Mapping[OnuAddress, OnuReading]: ...
+    @property
+    def before(self) -> Mapping[OnuAddress, Known[OnuReading]]: ...
+
+
+class SweepThatFailed(Protocol):
+    @property
+    def device(self) -> Device: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+class Neighbours(Protocol):
+    """What of ``LineReader`` is needed while a phone rings."""
+
+    async def pon(self, olt: Device, pon: str, budget: float) -> Mapping[OnuAddress, OnuReading] | Missing: ...
+
+
+@dataclass(slots=True)
+class _Olt:
+    """What is remembered of one OLT."""
+
+    device: Device
+    seen: dict[OnuAddress, Seen] = field(default_factory=dict)
+    remembered_at: datetime | None = None
+    """When its past was last read from the database, or the OLT looked at."""
+    failed: int = 0
+    failed_at: datetime | None = None
+    first_failed_at: datetime | None = None
+    hints: dict[str | None, tuple[datetime, datetime]] = field(default_factory=dict)
+    """By PON, or of the OLT: when the present burst of traps began, and its newest."""
+    looking: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    looked_at: dict[str, datetime] = field(default_factory=dict)
+
+
+class MassOutages:
+    """Every outage that is open. ``of`` answers from memory; ``run`` keeps memory and database the same."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        rule_of: Callable[[ProviderId], MassRule] = lambda provider: MassRule(),
+        *,
+        neighbours: Neighbours | None = None,
+        on_change: Callable[[Outage], None] = lambda outage: None,
+        look_again: Callable[[Device], object] = lambda device: None,
+    ) -> None:
+        """``on_change`` is told each outage that opened, changed or ended; ``look_again`` asks for an early sweep."""
+        self._database = database
+        self._clock = clock
+        self._rule_of = rule_of
+        self._neighbours = neighbours
+        self._on_change = on_change
+        self._look_again = look_again
+        self._olts: dict[DeviceId, _Olt] = {}
+        self._open: dict[Key, Outage] = {}
+        self._ended: dict[Key, Outage] = {}
+        self._unsaved: dict[Key, Outage] = {}
+        self._stale = True
+        self._wake = asyncio.Event()
+        self._keeps = True
+
+    # --- what is asked of it ---
+
+    def of(self, device: DeviceId, onu: OnuAddress) -> Outage | None:
+        """The widest open outage that this ONU's line is of; at once, whatever the ONU itself does."""
+        of_it = [outage for outage in self._open.values() if outage.mass.concerns(device, onu)]
+        return min(of_it, key=lambda one: _WIDEST.index(one.scope), default=None)
+
+    def open(self, providers: Iterable[ProviderId] | None = None) -> list[Outage]:
+        """Every open outage of these providers, newest first."""
+        wanted = None if providers is None else set(providers)
+        found = [one for one in self._open.values() if wanted is None or one.provider in wanted]
+        return sorted(found, key=lambda one: one.since, reverse=True)
+
+    async def history(self, provider: ProviderId, since: datetime, most: int = 500) -> list[Outage]:
+        """A provider's outages, open and ended, that were seen since then, newest first."""
+        async with self._database.scoped(Scope.only([provider])) as connection:
+            return await outage_rows.since(connection, since, most)
+
+    # --- what it hears ---
+
+    async def swept(self, swept: SweepOf) -> None:
+        """A listener of the sweeper: an OLT, or a PON of it, was looked at."""
+        olt = self._olt(swept.device)
+        await self._remember(olt)
+        for onu, known in swept.before.items():
+            if onu not in olt.seen:
+                self._see(olt, onu, known.value, known.at)
+        self._answered(olt, swept.at)
+        by_trap = self._take(olt, swept.readings, swept.at)
+        self._judge(olt, swept.at, "trap" if by_trap else "sweep")
+
+    async def sweep_failed(self, failed: SweepThatFailed) -> None:
+        """A listener of the sweeper: an OLT did not answer. That says nothing of its ONUs."""
+        self._fails(self._olt(failed.device), failed.at, "sweep")
+
+    def hinted(self, device: Device, pon: str | None, at: datetime) -> None:
+        """A trap came. It dates what a look then finds, and makes nothing by itself."""
+        hints = self._olt(device).hints
+        began, newest = hints.get(pon, (at, at))
+        hints[pon] = (at, at) if at - newest > BURST else (began, max(newest, at))
+
+    async def look(self, device: Device, onu: OnuAddress, reading: Known[OnuReading] | Missing) -> Outage | None:
+        """While a call rings and the caller's ONU is dark: are its neighbours too? Within two seconds."""
+        olt = self._olt(device)
+        if isinstance(reading, Missing):
+            if reading.reason in SILENCE:
+                self._fails(olt, self._clock(), "call")
+            return self.of(device.id, onu)
+        if reading.value.state is not OnuState.OFFLINE or self._neighbours is None:
+            return self.of(device.id, onu)
+        try:
+            async with asyncio.timeout(LOOK_BUDGET), olt.looking[onu.pon]:
+                await self._look_at(olt, onu.pon, self._neighbours)
+        except TimeoutError:
+            log.info("OLT %s: no answer of the neighbours of %s in time", device.name, onu)
+        return self.of(device.id, onu)
+
+    async def _look_at(self, olt: _Olt, pon: str, neighbours: Neighbours) -> None:
+        last = olt.looked_at.get(pon)
+        if last is not None and self._clock() - last < LOOKED:
+            return
+        await self._remember(olt, pon)
+        readings = await neighbours.pon(olt.device, pon, LOOK_BUDGET)
+        at = self._clock()
+        if isinstance(readings, Missing):
+            if readings.reason in SILENCE:
+                self._fails(olt, at, "call")
+            return
+        olt.looked_at[pon] = at
+        self._answered(olt, at)
+        by_trap = self._take(olt, readings, at)
+        self._judge(olt, at, "trap" if by_trap else "call")
+
+    def on_notice(self) -> None:
+        """Another service changed an outage."""
+        self._stale = True
+        self._wake.set()
+
+    # --- memory ---
+
+    def _olt(self, device: Device) -> _Olt:
+        olt = self._olts.setdefault(device.id, _Olt(device))
+        olt.device = device
+        return olt
+
+    def _see(self, olt: _Olt, onu: OnuAddress, reading: OnuReading, at: datetime) -> bool:
+        """Takes in one look; says whether a trap dated it."""
+        look, before = look_of(reading, at), olt.seen.get(onu, NEVER_SEEN)
+        if look is None:
+            return False
+        if look.sight is Sight.DARK and not before.dark and before.lit_at is not None:
+            hints = (olt.hints.get(onu.pon), olt.hints.get(None))
+            moments = [hint[0] for hint in hints if hint is not None and before.lit_at < hint[0] <= at]
+            look = replace(look, dark_at=min(moments, default=None))
+        olt.seen[onu] = before.after(look)
+        return look.dark_at is not None
+
+    def _take(self, olt: _Olt, readings: Mapping[OnuAddress, OnuReading], at: datetime) -> bool:
+        olt.remembered_at = at
+        return sum([self._see(olt, onu, reading, at) for onu, reading in readings.items()]) > 0
+
+    async def _remember(self, olt: _Olt, pon: str | None = None) -> None:
+        """Reads what history knows of the OLT's ONUs, where this service has not looked at it lately."""
+        now = self._clock()
+        if olt.remembered_at is not None and (pon is None or now - olt.remembered_at < timedelta(minutes=1)):
+            return
+        try:
+            async with (
+                asyncio.timeout(LOOK_BUDGET / 4),
+                self._database.scoped(Scope.only([olt.device.provider])) as connection,
+            ):
+                past = await outage_rows.past(connection, olt.device.id, pon, now - REMEMBERED)
+        except (Unavailable, DBAPIError, TimeoutError) as exc:
+            log.warning("OLT %s: its past is not known for now (%s)", olt.device.name, type(exc).__name__)
+            return
+        for onu, look in past:
+            olt.seen[onu] = olt.seen.get(onu, NEVER_SEEN).after(look)
+        if pon is None:
+            olt.remembered_at = now
+
+    def _answered(self, olt: _Olt, at: datetime) -> None:
+        olt.failed, olt.failed_at, olt.first_failed_at = 0, None, None
+        for key in [key for key, outage in self._open.items() if key[0] == olt.device.id and outage.mass.silent]:
+            self._end(key, at)
+
+    def _fails(self, olt: _Olt, at: datetime, source: OutageSource) -> None:
+        if olt.failed_at is not None and at - olt.failed_at < FAILS_APART:
+            return
+        olt.failed, olt.failed_at, olt.first_failed_at = olt.failed + 1, at, olt.first_failed_at or at
+        rule = self._rule_of(olt.device.provider)
+        total = sum(one.lit for one in olt.seen.values())
+        found = silent_olt(olt.device.id, olt.failed, olt.first_failed_at, total, rule)
+        for mass in found:
+            self._found(olt, mass, at, source, rule)
+        if not found:
+            self._look_again(olt.device)
+
+    # --- judging ---
+
+    def _judge(self, olt: _Olt, at: datetime, source: OutageSource) -> None:
+        rule, here = self._rule_of(olt.device.provider), olt.device.id
+        known = [outage.mass for outage in self._open.values()]
+        found = find(at, here, olt.seen, rule, known)
+        district = {
+            each.device.id: each.seen
+            for each in self._olts.values()
+            if olt.device.area and (each.device.provider, each.device.area) == (olt.device.provider, olt.device.area)
+        }
+        concerned = {here}
+        was_area = [mass for mass in known if mass.scope == "area" and mass.device in district]
+        if (found or was_area) and len(district) > 1:
+            able = {each: seen for each, seen in district.items() if not self._olts[each].failed or was_area}
+            if (area := find_area(at, olt.device.area, able, rule, was_area)) is not None:
+                found.append(area)
+            if area is not None or was_area:
+                concerned = set(district)
+                for each in district.keys() - {here}:
+                    found += find(at, each, district[each], rule, known)
+        kept = {mass.key: mass for mass in broadest(found)}
+        for key, outage in list(self._open.items()):
+            if key not in kept and key[0] in concerned and not outage.mass.silent:
+                if outage.scope == "area" and outage.mass not in was_area:
+                    continue
+                self._end(key, at)
+        for mass in kept.values():
+            self._found(self._olts[mass.device], mass, at, source, rule)
+
+    def _found(self, olt: _Olt, mass: MassOutage, at: datetime, source: OutageSource, rule: MassRule) -> None:
+        before = self._open.get(mass.key)
+        if before is None:
+            ended = self._ended.pop(mass.key, None)
+            if ended is not None and ended.ended_at and (at - ended.ended_at).total_seconds() <= rule.settle_s:
+                mass = replace(mass, since=min(mass.since, ended.since))
+                outage = replace(ended, mass=mass, seen_at=at, ended_at=None)
+            else:
+                outage = Outage(olt.device.provider, olt.device.name, mass, at, source)
+            log.warning("mass outage: %s", outage)
+        else:
+            outage = replace(before, mass=mass, seen_at=max(at, before.seen_at))
+        self._open[mass.key] = outage
+        self._keep(outage)
+        if before is None or before.mass != mass:
+            self._tell(outage)
+
+    def _end(self, key: Key, at: datetime) -> None:
+        outage = replace(self._open.pop(key), ended_at=at)
+        self._ended[key] = outage
+        log.warning("mass outage is over: %s", outage)
+        self._keep(outage)
+        self._tell(outage)
+
+    def _tell(self, outage: Outage) -> None:
+        try:
+            self._on_change(outage)
+        except Exception:  # one listener's mistake must not end the watch over everybody's lines
+            log.exception("a change of %s could not be taken in", outage)
+
+    def _keep(self, outage: Outage) -> None:
+        self._unsaved[outage.key] = outage
+        self._wake.set()
+
+    # --- the database ---
+
+    async def run(self) -> None:
+        """Reads and writes the rows for ever; without a database it tries again each second, and memory goes on."""
+        while True:
+            self._wake.clear()
+            try:
+                if self._stale:
+                    self._stale = False
+                    await self._load()
+                await self._save()
+                self._keeps = True
+            except (Unavailable, DBAPIError) as exc:
+                if self._keeps:
+                    log.warning("mass outages are not kept for now: %s", exc)
+                self._keeps, self._stale = False, True
+                await asyncio.sleep(RETRY_S)
+            else:
+                await self._wake.wait()
+
+    async def _load(self) -> None:
+        async with self._database.scoped(Scope.all()) as connection:
+            rows = {outage.key: outage for outage in await outage_rows.all_open(connection)}
+        for key, row in rows.items():
+            self._prime(row)
+            mine = self._open.get(key)
+            if key in self._unsaved:
+                if mine is not None:
+                    merged = replace(mine, id=row.id, source=row.source)
+                    self._open[key] = self._unsaved[key] = replace(
+                        merged, mass=replace(merged.mass, since=min(row.since, mine.since))
+                    )
+            elif mine is None or row.seen_at >= mine.seen_at:
+                self._open[key] = row
+                if mine is None or mine.mass != row.mass:
+                    self._tell(row)
+        for key in [key for key in self._open if key not in rows and key not in self._unsaved]:
+            gone = replace(self._open.pop(key), ended_at=self._clock())
+            self._ended[key] = gone
+            self._tell(gone)
+
+    def _prime(self, row: Outage) -> None:
+        """A service that was not there when it began knows from the row that these were online, and are dark."""
+        for dark in row.mass.dark:
+            olt = self._olts.get(dark.device)
+            if olt is not None and dark.onu not in olt.seen:
+                olt.seen[dark.onu] = _as_of(row, dark.reason)
+
+    async def _save(self) -> None:
+        while self._unsaved:
+            key, outage = next(iter(self._unsaved.items()))
+            try:
+                async with self._database.scoped(Scope.only([outage.provider])) as connection:
+                    kept = await outage_rows.keep(connection, outage)
+            except DBAPIError as exc:
+                log.warning("%s is not kept: its device is there no more (%s)", outage, type(exc.orig).__name__)
+                self._unsaved.pop(key, None)
+                continue
+            if self._unsaved.get(key) is outage:
+                del self._unsaved[key]
+            for known in (self._open, self._ended):
+                if (mine := known.get(key)) is not None and mine.id is None:
+                    known[key] = replace(mine, id=kept)
+
+
+_WIDEST: tuple[OutageScope, ...] = ("area", "olt", "pon")
