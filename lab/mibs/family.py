@@ -41,3 +41,9 @@ def tenths(plant: Plant, onu: Onu, level: float, dark: int) -> int:
     """The level as a whole number of tenths of a dBm; ``dark`` is what the family says of an ONU that is off."""
     light = plant.light(onu, level)
     return dark if light is None else round(light * 10)
+
+
+def written(plant: Plant, onu: Onu, level: float) -> bytes:
+    """The level as text in dBm, as GCOM and V-SOL write it; empty of an ONU that is off."""
+    light = plant.light(onu, level)
+    return b"" if light is None else f"{light:.2f}".encode()

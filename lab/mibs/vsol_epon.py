@@ -1,0 +1,43 @@
+"""V-SOL V1600D: the documented objects as switcher-core and a public recording have them; levels in brackets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from lab.mibs.family import Family, system
+from lab.plant import Down, Onu, Plant
+from lab.snmp_agent import Oid, Rows, Value
+
+ROOT: Oid = (1, 3, 6, 1, 4, 1, 37950, 1, 1, 5)
+
+
+def _onu(plant: Plant, onu: Onu) -> Iterator[tuple[Oid, Callable[[], Value]]]:
+    index = (onu.address.port, onu.address.onu)
+    about, optics = (*ROOT, 12, 1, 29, 1), (*ROOT, 12, 2, 1, 8, 1)
+
+    def bracketed(level: float) -> bytes:
+        light = plant.light(onu, level)
+        return b"" if light is None else f"{10 ** (light / 10):.2f} mW ({light:.2f} dBm)".encode()
+
+    yield (*about, 4, *index), lambda: 1 if onu.down is None else 0
+    yield (*about, 5, *index), lambda: onu.mac.hex(":").encode()
+    yield (*about, 6, *index), lambda: b"HG323"
+    yield (*about, 15, *index), lambda: 1 if onu.last_down is Down.POWER else 0
+    yield (*about, 17, *index), lambda: onu.distance if onu.down is None else 0
+    yield (*about, 18, *index), lambda: f"{plant.wall(onu.up_since):%Y/%m/%d %H:%M:%S}".encode()
+    yield (*optics, 3, *index), lambda: f"{onu.temperature:.2f} C".encode()
+    yield (*optics, 4, *index), lambda: f"{onu.voltage:.2f} V".encode()
+    yield (*optics, 5, *index), lambda: f"{onu.bias:.2f} mA".encode()
+    yield (*optics, 6, *index), lambda: bracketed(onu.tx)
+    yield (*optics, 7, *index), lambda: bracketed(onu.rx)
+    yield (*ROOT, 12, 5, 1, 13, 1, 4, *index, 1), lambda: 1 if onu.uni_up and onu.down is None else 2
+
+
+def _rows(plant: Plant, name: str) -> Rows:
+    rows = system(plant, name, "V1600D", (1, 3, 6, 1, 4, 1, 37950, 1, 1, 5, 10, 14, 1))
+    for onu in plant.onus.values():
+        rows |= dict(_onu(plant, onu))
+    return rows
+
+
+FAMILY = Family("vsol_epon", "epon", _rows)
