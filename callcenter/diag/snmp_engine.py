@@ -227,8 +227,9 @@ def _rows(target: SnmpTarget, indication: Any, status: Any, index: Any, binds: A
 
 
 _NOT_LET_IN = (
-    errind.UnknownUserName, errind.WrongDigest, errind.UnsupportedSecurityLevel, errind.AuthenticationFailure,
-    errind.AuthenticationError, errind.DecryptionError, errind.UnknownContext, errind.NoSuchContext,
+    errind.UnknownUserName, errind.UnknownSecurityName, errind.WrongDigest, errind.UnsupportedSecurityLevel,
+    errind.UnsupportedAuthProtocol, errind.AuthenticationFailure, errind.AuthenticationError, errind.DecryptionError,
+    errind.NoSuchContext,
 )  # fmt: skip
 
 
@@ -257,5 +258,3 @@ def _value(raw: Any) -> SnmpValue:
             return int(raw)
         case _:
             return NO_VALUE
-
-

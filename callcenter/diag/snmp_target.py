@@ -60,7 +60,7 @@ class SnmpTarget:
     credentials: Credentials = field(default_factory=lambda: Community(SecretStr("")))
     write: Credentials | None = None
     """With what it is changed; ``None`` where nothing may be."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def of(cls, device: Device, limits: Limits | None = None) -> SnmpTarget:

@@ -178,8 +178,7 @@ async def test_nobody_who_was_not_asked_is_listened_to(olt: SimulatedOlt, snmp: 
     async with SimulatedOlt("epon", "stranger") as stranger, asyncio.TaskGroup() as tasks:
         asked = tasks.create_task(snmp.get(target(olt), [SYS_DESCR], 2))
         await asyncio.sleep(0.05)
-        door = snmp._door
-        assert door is not None
+        door = snmp._engines.engine(None).door
         assert door.transport is not None
         ours = door.transport.get_extra_info("socket").getsockname()[1]
         before = door.turned_away
