@@ -20,6 +20,7 @@ from callcenter.diag import outage_rows
 from callcenter.diag.devices import Device
 from callcenter.diag.mass import (
     NEVER_SEEN,
+    SILENT,
     Look,
     MassOutage,
     MassRule,
@@ -54,6 +55,9 @@ REMEMBERED = timedelta(hours=1)
 """How far back history is read for an OLT that was not looked at before."""
 BURST = timedelta(seconds=120)
 """Traps that follow one another more closely belong to one event, which the first of them dates."""
+UNHEARD = timedelta(hours=1)
+"""For so long a district's outage is kept on the word of its row, while not all its OLTs were looked at again."""
+MOMENT = timedelta(seconds=1)
 RETRY_S = 1.0
 SILENCE = {"line.missing.timeout", "line.missing.silent"}
 """Why a card has no reading, where that says that its OLT did not answer."""
@@ -211,7 +215,11 @@ class MassOutages:
     # --- memory ---
 
     def _olt(self, device: Device) -> _Olt:
-        olt = self._olts.setdefault(device.id, _Olt(device))
+        olt = self._olts.get(device.id)
+        if olt is None:
+            olt = self._olts[device.id] = _Olt(device)
+            for outage in self._open.values():
+                self._prime(outage)
         olt.device = device
         return olt
 
@@ -263,56 +271,70 @@ class MassOutages:
         total = sum(one.lit for one in olt.seen.values())
         found = silent_olt(olt.device.id, olt.failed, olt.first_failed_at, total, rule)
         for mass in found:
-            self._found(olt, mass, at, source, rule)
+            self._found(mass, at, source, rule)
         if not found:
             self._look_again(olt.device)
 
     # --- judging ---
 
     def _judge(self, olt: _Olt, at: datetime, source: OutageSource) -> None:
+        """Finds the outages of this OLT, and of its district where it is concerned, and ends what is over."""
         rule, here = self._rule_of(olt.device.provider), olt.device.id
         known = [outage.mass for outage in self._open.values()]
-        found = find(at, here, olt.seen, rule, known)
-        district = {
-            each.device.id: each.seen
-            for each in self._olts.values()
-            if olt.device.area and (each.device.provider, each.device.area) == (olt.device.provider, olt.device.area)
-        }
-        concerned = {here}
-        was_area = [mass for mass in known if mass.scope == "area" and mass.device in district]
-        if (found or was_area) and len(district) > 1:
-            able = {each: seen for each, seen in district.items() if not self._olts[each].failed or was_area}
-            if (area := find_area(at, olt.device.area, able, rule, was_area)) is not None:
-                found.append(area)
-            if area is not None or was_area:
-                concerned = set(district)
-                for each in district.keys() - {here}:
-                    found += find(at, each, district[each], rule, known)
-        kept = {mass.key: mass for mass in broadest(found)}
-        for key, outage in list(self._open.items()):
-            if key not in kept and key[0] in concerned and not outage.mass.silent:
-                if outage.scope == "area" and outage.mass not in was_area:
-                    continue
-                self._end(key, at)
-        for mass in kept.values():
-            self._found(self._olts[mass.device], mass, at, source, rule)
-
-    def _found(self, olt: _Olt, mass: MassOutage, at: datetime, source: OutageSource, rule: MassRule) -> None:
-        before = self._open.get(mass.key)
-        if before is None:
-            ended = self._ended.pop(mass.key, None)
-            if ended is not None and ended.ended_at and (at - ended.ended_at).total_seconds() <= rule.settle_s:
-                mass = replace(mass, since=min(mass.since, ended.since))
-                outage = replace(ended, mass=mass, seen_at=at, ended_at=None)
-            else:
-                outage = Outage(olt.device.provider, olt.device.name, mass, at, source)
-            log.warning("mass outage: %s", outage)
+        found, concerned = find(at, here, olt.seen, rule, known), {here}
+        areas = [one for one in self._open.values() if one.scope == "area" and one.place == olt.device.area]
+        areas = [one for one in areas if one.provider == olt.device.provider]
+        district = self._district(olt.device)
+        if not all({dark.device for dark in one.mass.dark} <= district.keys() for one in areas):
+            # Since the service began not every OLT of the district was looked at again: it stays as it was.
+            unheard = [one.mass for one in areas if at - one.seen_at < UNHEARD]
+            kept = {mass.key: mass for mass in broadest([*found, *unheard])}
+            over = {one.key for one in areas if one.mass not in unheard}
         else:
+            if areas or found:
+                masses = [one.mass for one in areas]
+                able = {each: seen for each, seen in district.items() if areas or not self._olts[each].failed}
+                area = find_area(at, olt.device.area, able, rule, masses)
+                if area is not None or areas:
+                    concerned = {here, *district}
+                    found += [area] if area is not None else []
+                    for each in sorted(concerned - {here}):
+                        found += find(at, each, district[each], rule, known)
+            kept = {mass.key: mass for mass in broadest(found)}
+            over = {one.key for one in areas}
+        over |= {key for key in self._open if key[0] in concerned and key[1] != "area" and key[2] != SILENT}
+        for key in over - kept.keys():
+            self._end(key, at)
+        for mass in kept.values():
+            self._found(mass, at, source, rule)
+
+    def _district(self, device: Device) -> dict[DeviceId, dict[OnuAddress, Seen]]:
+        """The OLTs of this one's area, itself among them; none where it has no area."""
+        same = (device.provider, device.area)
+        olts = [olt for olt in self._olts.values() if device.area and (olt.device.provider, olt.device.area) == same]
+        return {olt.device.id: olt.seen for olt in olts}
+
+    def _found(self, mass: MassOutage, at: datetime, source: OutageSource, rule: MassRule) -> None:
+        before = self._open.get(mass.key)
+        if before is not None:
             outage = replace(before, mass=mass, seen_at=max(at, before.seen_at))
+        elif (again := self._again(mass, at, rule)) is not None:
+            outage = again
+        else:
+            device = self._olts[mass.device].device
+            outage = Outage(device.provider, device.name, mass, at, source)
         self._open[mass.key] = outage
         self._keep(outage)
         if before is None or before.mass != mass:
+            log.log(logging.WARNING if before is None else logging.INFO, "mass outage: %s", outage)
             self._tell(outage)
+
+    def _again(self, mass: MassOutage, at: datetime, rule: MassRule) -> Outage | None:
+        """The outage that ended here a moment ago, where this is the same one that comes back."""
+        ended = self._ended.pop(mass.key, None)
+        if ended is None or ended.ended_at is None or at - ended.ended_at > timedelta(seconds=rule.settle_s):
+            return None
+        return replace(ended, mass=replace(mass, since=min(mass.since, ended.since)), seen_at=at, ended_at=None)
 
     def _end(self, key: Key, at: datetime) -> None:
         outage = replace(self._open.pop(key), ended_at=at)
@@ -372,12 +394,12 @@ class MassOutages:
             self._ended[key] = gone
             self._tell(gone)
 
-    def _prime(self, row: Outage) -> None:
-        """A service that was not there when it began knows from the row that these were online, and are dark."""
-        for dark in row.mass.dark:
-            olt = self._olts.get(dark.device)
-            if olt is not None and dark.onu not in olt.seen:
-                olt.seen[dark.onu] = _as_of(row, dark.reason)
+    def _prime(self, outage: Outage) -> None:
+        """A service that was not there when it began knows from the row that these were online, and went dark."""
+        for dark in outage.mass.dark:
+            if (olt := self._olts.get(dark.device)) is not None:
+                seen = olt.seen.get(dark.onu, NEVER_SEEN).after(Look(outage.since - MOMENT, Sight.LIT))
+                olt.seen[dark.onu] = seen.after(Look(outage.since, Sight.DARK, dark.reason))
 
     async def _save(self) -> None:
         while self._unsaved:

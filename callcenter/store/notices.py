@@ -37,6 +37,8 @@ class Topic(StrEnum):
     SHIFT = "shift"
     MESSAGES = "messages"
     CALLS = "calls"
+    LINES = "lines"
+    """Mass outages: one opened, changed or ended."""
 
 
 async def tell(connection: AsyncConnection, *topics: Topic) -> None:
