@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 
 from callcenter.desk.languages import Catalogue
+from callcenter.diag.outages import Outage
 from callcenter.diag.verdict import Evidence, LineVerdict
 from callcenter.floor.states import NO_ANSWER, PHONE
 from callcenter.routing.book import Reason
@@ -38,6 +39,15 @@ class AgentWords:
     def call_reason(self, code: str, reasons: Iterable[Reason]) -> str:
         """A reason by its name in the reader's language; a retired one by its code."""
         return next((reason.name(self.fmt.language) for reason in reasons if reason.code == code), code)
+
+    def outage(self, outage: Outage, zone: ZoneInfo, now: datetime) -> str:
+        """``Не тільки у вас: 43 з 48 ONU порту EPON0/1 без зв’язку з 14:02 (волокно).``"""
+        since = self.when(outage.since, zone, now)
+        if outage.silent:
+            return self.fmt.text("line.outage.silent", device=outage.device_name, since=since)
+        reason = self.fmt.text(f"line.reason.{outage.reason}")
+        known = {"dark": outage.dark, "total": outage.total, "place": outage.place or outage.device_name}
+        return self.fmt.text(f"line.outage.{outage.scope}", **known, since=since, reason=reason)
 
     def missing(self, missing: Missing) -> str:
         """Why there is no value, and of what."""

@@ -16,6 +16,7 @@ from functools import lru_cache
 from callcenter.callbacks.queue import Callback
 from callcenter.calls.notes import CallNote
 from callcenter.desk.call_rows import CallRow
+from callcenter.diag.outages import Outage
 from callcenter.diag.reading import OnuReading
 from callcenter.diag.verdict import LineVerdict, Thresholds, judge
 from callcenter.errors import Misconfigured
@@ -87,6 +88,8 @@ class Card:
     chosen: SubscriberId | None = None
     last_line: Maybe[OnuReading] = PENDING
     line: Maybe[OnuReading] = PENDING
+    outage: Outage | None = None
+    """The mass outage that the line is of, as far as it is known by now."""
     history: Maybe[tuple[CallRow, ...]] = PENDING
     callback: Maybe[Callback | None] = PENDING
     past_notes: Mapping[UniqueId, tuple[CallNote, ...]] = field(default_factory=dict)
@@ -168,13 +171,13 @@ class Card:
         if one is None or one.id == self.chosen:
             return self
         unread = NO_ONU if one.device is None or one.onu is None else PENDING
-        return replace(self, chosen=one.id, line=unread, last_line=unread)
+        return replace(self, chosen=one.id, line=unread, last_line=unread, outage=None)
 
     def with_no_choice(self) -> Card:
         """Back to the question who of several it is."""
         if len(self.candidates) < 2:
             return self
-        return replace(self, chosen=None, line=PENDING, last_line=PENDING)
+        return replace(self, chosen=None, line=PENDING, last_line=PENDING, outage=None)
 
     def with_line_awaited(self) -> Card:
         """The line is being read again; what was read before is the last known now."""
@@ -189,6 +192,9 @@ class Card:
 
     def with_line(self, reading: Maybe[OnuReading]) -> Card:
         return replace(self, line=reading)
+
+    def with_outage(self, outage: Outage | None) -> Card:
+        return self if outage == self.outage else replace(self, outage=outage)
 
     def with_history(self, calls: Iterable[CallRow] | Missing, at: datetime) -> Card:
         """What was before: the present call is not part of it."""

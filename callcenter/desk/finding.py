@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 from callcenter.calls.notes import CallNote
 from callcenter.desk.card import Card
 from callcenter.desk.lookups import Lookups
+from callcenter.diag.line import LineReading
 from callcenter.errors import CallCenterError
+from callcenter.subscribers.directory import Subscriber
 from callcenter.words import Clock, Known, Maybe, Missing, Pending, UniqueId
 
 log = logging.getLogger(__name__)
@@ -98,12 +100,31 @@ class Finding:
             if held.card.chosen == subscriber.id:
                 held.card = held.card.with_line(found)
                 self._changed(held.card.call)
+                await self.neighbours(held, subscriber, found)
 
-        held.card = held.card.with_line_awaited()
+        held.card = held.card.with_line_awaited().with_outage(self._lookups.outage(subscriber))
         self._changed(held.card.call)
         async with asyncio.TaskGroup() as both:
             both.create_task(last())
             both.create_task(now())
+
+    async def neighbours(self, held: ShownCall, subscriber: Subscriber, reading: LineReading) -> None:
+        """Is it the whole port? Asked once the card has its line; nothing waits for it."""
+        if self._lookups.look_around is None:
+            return
+        found = await self._answer(self._lookups.look_around(subscriber, reading), "card.no_reader")
+        if held.card.chosen == subscriber.id and not isinstance(found, Missing) and found != held.card.outage:
+            held.card = held.card.with_outage(found)
+            self._changed(held.card.call)
+
+    def outages_changed(self, held: ShownCall) -> None:
+        """A mass outage began, grew or ended somewhere."""
+        if (subscriber := held.card.subscriber) is None:
+            return
+        card = held.card.with_outage(self._lookups.outage(subscriber))
+        if card is not held.card:
+            held.card = card
+            self._changed(card.call)
 
     async def past(self, held: ShownCall) -> None:
         """The calls before, and what is owed; what agents wrote of those calls comes after them."""

@@ -13,11 +13,12 @@ from callcenter.desk.call_rows import CallFilter, CallRow, list_calls
 from callcenter.desk.callback_rows import CallbackFilter, CallbackRow, list_callbacks
 from callcenter.diag.devices import Device, device_by_id
 from callcenter.diag.line import LineReading
+from callcenter.diag.outages import Outage
 from callcenter.floor.messages import Message, unseen
 from callcenter.store import Database, Scope
 from callcenter.store.vault import Vault
 from callcenter.subscribers.directory import Subscriber, find_by_number
-from callcenter.words import Clock, DeviceId, Missing, ProviderId, UniqueId
+from callcenter.words import Clock, DeviceId, Missing, OnuAddress, ProviderId, UniqueId
 
 PAST_CALLS = 12
 OPEN_CALLBACKS = 30
@@ -54,6 +55,10 @@ class Lookups:
     """What was written to an agent and they have not seen."""
     notes: Callable[[ProviderId, Sequence[UniqueId]], Awaitable[Mapping[UniqueId, tuple[CallNote, ...]]]]
     """What agents wrote of these calls."""
+    outage: Callable[[Subscriber], Outage | None] = lambda subscriber: None
+    """The mass outage their line is known to be of: at once, from memory."""
+    look_around: Callable[[Subscriber, LineReading], Awaitable[Outage | None]] | None = None
+    """Whether the neighbours of a dark line are dark too; the card stands long before this is answered."""
 
 
 class ReadsLines(Protocol):
@@ -64,7 +69,17 @@ class ReadsLines(Protocol):
     async def read(self, olt: Device, onu: str) -> LineReading: ...
 
 
-def lookups_of(db: Database, reader: ReadsLines, vault: Vault, clock: Clock) -> Lookups:
+class KnowsOutages(Protocol):
+    """What of ``diag.outages.MassOutages`` a card needs."""
+
+    def of(self, device: DeviceId, onu: OnuAddress) -> Outage | None: ...
+
+    async def look(self, device: Device, onu: OnuAddress, reading: LineReading) -> Outage | None: ...
+
+
+def lookups_of(
+    db: Database, reader: ReadsLines, vault: Vault, clock: Clock, outages: KnowsOutages | None = None
+) -> Lookups:
     """The house's own: every question is asked in the scope of the one provider it is about."""
 
     known: dict[DeviceId, tuple[Device, float]] = {}
@@ -93,6 +108,18 @@ def lookups_of(db: Database, reader: ReadsLines, vault: Vault, clock: Clock) -> 
     async def read_line(subscriber: Subscriber) -> LineReading:
         olt = await device_of(subscriber)
         return olt if isinstance(olt, Missing) else await reader.read(olt, subscriber.onu or "")
+
+    def outage(subscriber: Subscriber) -> Outage | None:
+        onu = _onu(subscriber)
+        return (
+            None if outages is None or onu is None or subscriber.device is None else outages.of(subscriber.device, onu)
+        )
+
+    async def look_around(subscriber: Subscriber, reading: LineReading) -> Outage | None:
+        device, onu = await device_of(subscriber), _onu(subscriber)
+        if outages is None or onu is None or isinstance(device, Missing):
+            return None
+        return await outages.look(device, onu, reading)
 
     async def history(provider: ProviderId, number: str) -> Sequence[CallRow]:
         async with db.scoped(Scope.only([provider])) as conn:
@@ -127,5 +154,12 @@ def lookups_of(db: Database, reader: ReadsLines, vault: Vault, clock: Clock) -> 
 
     return Lookups(
         subscribers, last_known, read_line, history, callback, open_callbacks, taken_callbacks, own_calls, messages,
-        notes,
+        notes, outage, look_around if outages is not None else None,
     )  # fmt: skip
+
+
+def _onu(subscriber: Subscriber) -> OnuAddress | None:
+    try:
+        return OnuAddress.parse(subscriber.onu or "")
+    except ValueError:
+        return None

@@ -154,6 +154,12 @@ class Screens:
                 self._own_call_committed(entry)
             self.rail.lists_changed((*entry.call.agents, *entry.call.rang))
 
+    def outages_changed(self) -> None:
+        """A mass outage began, grew or ended: the cards of its lines say so."""
+        for held in list(self._calls.values()):
+            if not held.over:
+                self._finding.outages_changed(held)
+
     def callbacks_changed(self) -> None:
         """Somebody was added to those who are owed a call, or taken off."""
         self.rail.lists_changed()
