@@ -27,7 +27,9 @@ from lab.snmp_agent import (
     TOO_BIG,
     Mib,
     NotSnmp,
+    Oid,
     Request,
+    Rows,
     Value,
     encode,
     read_request,
@@ -36,6 +38,8 @@ from lab.snmp_agent import (
 )
 
 Address = tuple[str, int]
+SYS_DESCR: Oid = (1, 3, 6, 1, 2, 1, 1, 1, 0)
+SYS_OBJECT_ID: Oid = (1, 3, 6, 1, 2, 1, 1, 2, 0)
 
 
 class Fault(StrEnum):
@@ -88,7 +92,8 @@ class SimulatedOlt(asyncio.DatagramProtocol):
         self._community = community.encode()
         self._address = address
         self._dice = random.Random(seed)
-        self._mib = Mib(self.family.rows(self.plant, name))
+        self._badge: Callable[[Rows], Rows] = lambda rows: rows
+        self._mib = Mib(self._rows())
         self._transport: asyncio.DatagramTransport | None = None
 
     # --- running ---
@@ -145,12 +150,28 @@ class SimulatedOlt(asyncio.DatagramProtocol):
         indexes = [onu.if_index for onu in self.plant.onus.values()]
         for onu, index in zip(self.plant.onus.values(), [*indexes[1:], indexes[0]], strict=True):
             onu.if_index = index
-        self._mib = Mib(self.family.rows(self.plant, self.name))
+        self._mib = Mib(self._rows())
 
     def forget(self, address: str) -> None:
         """The ONU was unbound from the OLT."""
         del self.plant.onus[address.upper()]
-        self._mib = Mib(self.family.rows(self.plant, self.name))
+        self._mib = Mib(self._rows())
+
+    def badge(self, description: str, object_id: Oid, moved: tuple[Oid, Oid] | None = None) -> None:
+        """The same OLT sold under another name; ``moved`` is a subtree of it and where the badge has it."""
+
+        def worn(rows: Rows) -> Rows:
+            old, new = moved or ((), ())
+            kept = {
+                (*new, *oid[len(old) :]) if moved and oid[: len(old)] == old else oid: row for oid, row in rows.items()
+            }
+            return kept | {SYS_DESCR: description.encode, SYS_OBJECT_ID: lambda: object_id}
+
+        self._badge = worn
+        self._mib = Mib(self._rows())
+
+    def _rows(self) -> Rows:
+        return self._badge(self.family.rows(self.plant, self.name))
 
     def _of(self, pon: str) -> list[Onu]:
         return [onu for onu in self.plant.onus.values() if onu.address.pon == pon.upper()]

@@ -71,6 +71,8 @@ class Signs:
     """A regular expression that its sysDescr must match too, without regard to case; empty for any."""
     roots: tuple[Oid, ...] = ()
     """Subtrees to ask with one GETNEXT where nothing else tells (an OEM's badge)."""
+    others: tuple[Oid, ...] = ()
+    """Beginnings of sysObjectIDs of the same maker's devices that are none of this family (switches, MDUs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,8 @@ class OltDriver:
     options: Mapping[str, Option] = field(default_factory=dict)
     with_options: Callable[[Mapping[str, str]], OltDriver] | None = None
     """The driver for a device whose options differ from the defaults."""
+    badges: tuple[tuple[tuple[str, str], ...], ...] = ()
+    """Options that badges and firmwares of this family are known to need, for a fingerprint to try (sorted pairs)."""
 
     def questions(self, place: Place, answers: Answers, reads: tuple[Read, ...] | None = None) -> dict[str, Oid]:
         """What to ask next: every column not answered yet whose index is known by now."""

@@ -133,6 +133,15 @@ class Snmp:
                 async with opened(target, secret.get_secret_value().encode()) as socket:
                     return await self._walk(target, root, budget, most, socket)
 
+    async def first(self, target: SnmpTarget, root: Oid, budget: float) -> Row | None:
+        """The first row under ``root`` by one GETNEXT, ``None`` when there is none; errors as in ``get``."""
+        async with self._turn(target, budget) as peer:
+            try:
+                rows = await self._pysnmp("next", target, target.credentials, peer, [(root, None)])
+            except (TooBig, Spoilt):  # v1's way to say that the MIB ends; a row too big to send tells us no more
+                return None
+        return next((row for row in rows if row[0][: len(root)] == root and row[0] > root), None)
+
     async def column(self, target: SnmpTarget, root: Oid, budget: float, most: int = MOST_ROWS) -> dict[Oid, SnmpValue]:
         """As ``walk``, by index: the column's own OID is taken off."""
         cut = len(root)

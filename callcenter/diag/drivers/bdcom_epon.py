@@ -34,7 +34,7 @@ ONU_OPTICS: Oid = (*BDCOM, 101, 10, 5, 1)
 BINDING: Oid = (*BDCOM, 101, 11, 1, 1)
 UNI: Oid = (*BDCOM, 101, 12, 1, 1)
 
-SIGNS = Signs((BDCOM,), r"P33\d\d|P36\d\d", ((*BDCOM, 101, 10),))
+SIGNS = Signs(((*BDCOM, 1),), r"\bP3[36]\d\d", ((*BDCOM, 101, 10),))
 
 STATES = {
     0: OnuState.STARTING,  # authenticated

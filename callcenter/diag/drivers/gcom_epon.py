@@ -36,7 +36,8 @@ from callcenter.diag.reading import DownReason, LineDetails, MacRow, OnuReading,
 from callcenter.diag.values import Answers, Oid, mac, moment, not_negative, number, real, text, written_level
 from callcenter.words import OnuAddress
 
-ENTERPRISES = ("13464", "27514", "8888")
+BADGES = ("27514", "8888")
+"""Enterprise numbers of QTECH and SmartFiber (ABillS, AXIOSTV)."""
 STATES = {0: OnuState.OFFLINE, 1: OnuState.ONLINE}
 REASONS: dict[int, tuple[DownReason | None, str]] = {
     0: (None, ""),
@@ -117,13 +118,14 @@ DIALECT = Dialect(
 
 
 def build(settings: Mapping[str, str]) -> OltDriver:
-    root: Oid = (1, 3, 6, 1, 4, 1, int(settings["enterprise"]), 1, 13)
+    maker: Oid = (1, 3, 6, 1, 4, 1, int(settings["enterprise"]), 1)
+    root = (*maker, 13)
     onu, optics = (*root, 3, 1, 1), (*root, 3, 3, 1)
     return OltDriver(
         name="gcom_epon",
         title="GCOM EPON (EL5610, Intelbras 4840E)",
         family="epon",
-        signs=Signs(((1, 3, 6, 1, 4, 1, int(settings["enterprise"]), 1, 10, 5),), "", (root,)),
+        signs=Signs((( *maker, 10, 5),), "", ((*root, 3, 1),), others=((*maker, 3),)),
         listing=Listing({"status": (*onu, 4)}, listed),
         place_of=place_of,
         reads=(
@@ -155,6 +157,7 @@ def build(settings: Mapping[str, str]) -> OltDriver:
         limits=Limits(bulk_rows=10, gap_s=0.03),
         options={"enterprise": Option("the badge's enterprise number", "13464")},
         with_options=build,
+        badges=tuple((("enterprise", number),) for number in BADGES),
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from callcenter.diag.driver import (
     by_onu,
     state_of,
 )
-from callcenter.diag.drivers.gcom_epon import DIALECT
+from callcenter.diag.drivers.gcom_epon import BADGES, DIALECT
 from callcenter.diag.reading import DownReason, LineDetails, OnuReading, OnuState
 from callcenter.diag.values import (
     Answers,
@@ -106,14 +106,16 @@ def decode_details(onu: OnuAddress, place: Place, answers: Answers, walked: Walk
 
 
 def build(settings: Mapping[str, str]) -> OltDriver:
-    root: Oid = (1, 3, 6, 1, 4, 1, int(settings["enterprise"]), 1, 14)
+    maker: Oid = (1, 3, 6, 1, 4, 1, int(settings["enterprise"]), 1)
+    root = (*maker, 14)
     onu = (*root, 2, 4, 1, 1, 1)
     optics = (*root, 2, 4, 1, int(settings["optics_table"]), 1)
+    older = ((*root, 2, 4),) if settings["optics_table"] == "4" else ()
     return OltDriver(
         name="gcom_gpon",
         title="GCOM GPON (GL5610, Intelbras G08/G16)",
         family="gpon",
-        signs=Signs(((1, 3, 6, 1, 4, 1, int(settings["enterprise"]), 1, 10, 7),), "", ((*root, 2, 4),)),
+        signs=Signs(((*maker, 10, 7),), "", ((*optics, 5), *older), others=((*maker, 3),)),
         listing=Listing({"status": (*onu, 6)}, listed),
         place_of=place_of,
         reads=(
@@ -146,6 +148,12 @@ def build(settings: Mapping[str, str]) -> OltDriver:
             "optics_table": Option("where the optics stand: 4 on older software, 9 on newer", "4", ("4", "9")),
         },
         with_options=build,
+        badges=tuple(
+            (("enterprise", number), ("optics_table", table))
+            for number in ("13464", *BADGES)
+            for table in ("4", "9")
+            if (number, table) != ("13464", "4")
+        ),
     )  # fmt: skip
 
 

@@ -149,7 +149,10 @@ DRIVER = OltDriver(
     title="Huawei GPON (MA5608T, MA5603T, MA5680T, MA5801)",
     family="gpon",
     signs=Signs(
-        tuple((*HUAWEI, 2, model) for model in (248, 123, 115, 133, 381)), r"Integrated Access", ((*ROOT, 46),)
+        tuple((*HUAWEI, 2, model) for model in (248, 123, 115, 133, 381)),
+        r"Integrated Access",
+        ((*ROOT, 46),),
+        others=((*HUAWEI, 2, 185),),  # an MDU, which describes itself alike
     ),
     listing=Listing({"status": (*ROOT, 46, 1, 15)}, listed),
     place_of=place_of,
