@@ -19,6 +19,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from lab import traps
 from lab.mibs import FAMILIES
 from lab.plant import Down, Onu, Plant, build_plant
 from lab.snmp_agent import (
@@ -76,6 +77,8 @@ class SimulatedOlt(asyncio.DatagramProtocol):
         community: str = "public",
         clock: Callable[[], float] = time.monotonic,
         seed: int = 1,
+        traps_to: Address | None = None,
+        area: str = "",
     ) -> None:
         self.name = name
         self.family = FAMILIES[f"bdcom_{device}" if device in {"epon", "gpon"} else device]
@@ -86,6 +89,9 @@ class SimulatedOlt(asyncio.DatagramProtocol):
         """Seconds between a request and its answer."""
         self.most_binds = 64
         """A GET for more objects than this is answered with tooBig."""
+        self.traps_to = traps_to
+        """Who is told of what happens to its ONUs; ``None`` for nobody."""
+        self.area = area
         self.requests = 0
         self.outstanding = 0
         self.peak_outstanding = 0
@@ -128,17 +134,52 @@ class SimulatedOlt(asyncio.DatagramProtocol):
     def cut(self, pon: str) -> None:
         """The fibre of a PON is cut: every ONU of it loses light at once."""
         for onu in self._of(pon):
-            onu.fails(Down.FIBRE, self.plant.clock())
+            self._fails(onu, Down.FIBRE)
 
     def splice(self, pon: str) -> None:
         for onu in self._of(pon):
-            onu.returns(self.plant.clock())
+            self._returns(onu)
 
     def power_loss(self, address: str) -> None:
-        self.onu(address).fails(Down.POWER, self.plant.clock())
+        self._fails(self.onu(address), Down.POWER)
 
     def power_back(self, address: str) -> None:
-        self.onu(address).returns(self.plant.clock())
+        self._returns(self.onu(address))
+
+    def blackout(self, pon: str | None = None, spread: float = 0.0, gasp: float = 1.0) -> None:
+        """The houses of a PON, or of every PON, lose their power, each ONU within ``spread`` seconds.
+
+        Of all ONUs the share ``gasp`` can still say so; of the others the OLT says that their light is gone.
+        """
+        for onu in list(self.plant.onus.values()) if pon is None else self._of(pon):
+            why = Down.POWER if self._dice.random() < gasp else Down.FIBRE
+            if spread:
+                asyncio.get_running_loop().call_later(self._dice.uniform(0, spread), self._fails, onu, why)
+            else:
+                self._fails(onu, why)
+
+    def _fails(self, onu: Onu, why: Down) -> None:
+        if onu.down is None:
+            onu.fails(why, self.plant.clock())
+            self._tell(onu, up=False)
+
+    def _returns(self, onu: Onu) -> None:
+        if onu.down is not None:
+            onu.returns(self.plant.clock())
+            self._tell(onu, up=True)
+
+    def _tell(self, onu: Onu, *, up: bool) -> None:
+        """BDCOM tells of the ONU's interface with the standard's own traps; the others with their maker's."""
+        if self.traps_to is None or self._transport is None:
+            return
+        if self.driver.startswith("bdcom"):
+            kind, rows = traps.LINK_UP if up else traps.LINK_DOWN, traps.of_interface(onu.if_index, str(onu.address))
+        else:
+            told = b"ONU %s is %s" % (str(onu.address).encode(), b"up" if up else b"down")
+            maker = self._mib.value((1, 3, 6, 1, 2, 1, 1, 2, 0))
+            kind = (*(maker if isinstance(maker, tuple) else (1, 3, 6, 1, 4, 1)), 0, 2 if up else 1)
+            rows = [((*kind, 1), told)]
+        self._transport.sendto(traps.trap_v2(self._community, kind, rows), self.traps_to)
 
     def set_level(self, address: str, rx: float, olt_rx: float | None = None) -> None:
         onu = self.onu(address)
@@ -271,14 +312,16 @@ def _deep(levels: int) -> bytes:
 
 # --- the command -----------------------------------------------------------------------------------------------------
 
-USAGE = """One command a line: <olt> cut PON | splice PON | power-loss ONU | power-back ONU | set-level ONU DBM
-| fault NAME | fault none | delay SECONDS | renumber | list"""
+USAGE = """One command a line: <olt>, or an area for blackout: cut PON | splice PON | power-loss ONU | power-back ONU
+| set-level ONU DBM | blackout PON|all [SECONDS] | fault NAME | fault none | delay SECONDS | renumber | list"""
 
 
 def obey(olts: dict[str, SimulatedOlt], line: str) -> str:
     """Carries out one line of the control port and says what was done, or how to ask."""
     try:
         name, command, *rest = line.split()
+        if command == "blackout" and name not in olts:
+            return _blackout([olt for olt in olts.values() if olt.area == name], rest)
         olt = olts[name]
         match command, rest:
             case "cut", [pon]:
@@ -289,6 +332,8 @@ def obey(olts: dict[str, SimulatedOlt], line: str) -> str:
                 olt.power_loss(onu)
             case "power-back", [onu]:
                 olt.power_back(onu)
+            case "blackout", rest:
+                return _blackout([olt], rest)
             case "set-level" | "level", [onu, level]:
                 olt.set_level(onu, float(level))
             case "fault", [fault]:
@@ -306,6 +351,15 @@ def obey(olts: dict[str, SimulatedOlt], line: str) -> str:
                 return USAGE
     except (ValueError, KeyError) as exc:
         return f"not understood ({exc}). {USAGE}"
+    return "ok"
+
+
+def _blackout(olts: list[SimulatedOlt], rest: list[str]) -> str:
+    pon, seconds = (*rest, *["all", "0"][len(rest) :])
+    if not olts:
+        raise KeyError("no such OLT or area")
+    for olt in olts:
+        olt.blackout(None if pon == "all" else pon, spread=float(seconds))
     return "ok"
 
 
@@ -338,7 +392,9 @@ async def serve(args: argparse.Namespace) -> None:
         wanted = [(family, address) for family in ("epon", "gpon") for address in getattr(args, family)]
         for family, address in [*wanted, *args.device]:
             name = family if family not in olts else f"{family}{len(olts)}"
-            olt = SimulatedOlt(family, name, address, pons=args.pons, onus_per_pon=args.onus, community=args.community)
+            olt = SimulatedOlt(family, name, address, pons=args.pons, onus_per_pon=args.onus, community=args.community,
+                traps_to=args.traps, area=args.area,
+            )  # fmt: skip
             olts[name] = await running.enter_async_context(olt)
             print(f"{name}: snmp {olt.host}:{olt.port}, {len(olt.plant.onus)} ONUs", flush=True)
         if args.control:
@@ -359,6 +415,8 @@ def main() -> None:
     )
     parser.add_argument("--control", type=_address, metavar="HOST:PORT", help="a line protocol to cut fibres and so on")
     parser.add_argument("--community", default=os.environ.get("LAB_SNMP_COMMUNITY", "public"))
+    parser.add_argument("--traps", type=_address, metavar="HOST:PORT", help="who is told of what happens to the ONUs")
+    parser.add_argument("--area", default="", help="the district of these OLTs, for blackout")
     parser.add_argument("--pons", type=int, default=8)
     parser.add_argument("--onus", type=int, default=48, help="ONUs per PON")
     args = parser.parse_args()

@@ -169,6 +169,10 @@ class Mib:
             case _:
                 return self._bulk(asked)
 
+    def value(self, oid: Oid) -> Value:
+        """What the device has there now."""
+        return self._get(oid)
+
     def _get(self, oid: Oid) -> Value:
         row = self._rows.get(oid)
         return NO_SUCH_INSTANCE if row is None else row()
