@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from callcenter.diag import readings
+from callcenter.diag.columns import STATE_COLUMNS
 from callcenter.diag.devices import Device
-from callcenter.diag.driver import OltDriver, Place
+from callcenter.diag.driver import OltDriver, Place, Read, Rows, Under
 from callcenter.diag.drivers import DRIVERS, driver_of
-from callcenter.diag.reading import OnuReading, OnuState
-from callcenter.diag.snmp import LONGEST_ANSWER, Busy, Community, Nonsense, Snmp, SnmpTarget
-from callcenter.diag.values import SnmpValue
-from callcenter.errors import Refused, Unavailable
-from callcenter.store import Database, Scope
+from callcenter.diag.olt_sweep import MOST_ROWS, AllRead, read_all, read_some
+from callcenter.diag.reading import LineDetails, OnuReading, OnuState
+from callcenter.diag.readings import KEPT, Readings
+from callcenter.diag.snmp import LONGEST_ANSWER, Busy, Nonsense, Snmp, SnmpTarget
+from callcenter.diag.values import NO_VALUE, SnmpValue
+from callcenter.errors import Misconfigured, Refused, Unavailable
+from callcenter.store import Database
 from callcenter.words import Clock, Known, Missing, OnuAddress
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 LineReading: TypeAlias = Known[OnuReading] | Missing
 
 CARD_BUDGET = 2.0
@@ -38,8 +41,8 @@ LISTING = 30.0
 """Seconds the list of an OLT's ONUs may take to be read."""
 LIST_KEPT = 60.0
 """Seconds for which an ONU that is not in the OLT's list is believed to be absent."""
-KEPT = {OnuState.ONLINE, OnuState.STARTING, OnuState.OFFLINE, OnuState.DISABLED}
-"""States worth remembering: nonsense and wrong addresses do not replace the last known reading."""
+DETAILS = 15.0
+"""Seconds that the details of a full diagnosis may take of one OLT."""
 
 
 @dataclass(slots=True)
@@ -68,7 +71,7 @@ class LineReader:
 
     def __init__(self, snmp: Snmp, database: Database, tasks: asyncio.TaskGroup, clock: Clock) -> None:
         self._snmp = snmp
-        self._database = database
+        self.readings = Readings(database)
         self._tasks = tasks
         self._clock = clock
         self._lines: dict[Device, _Line] = {}
@@ -79,8 +82,7 @@ class LineReader:
         address = _address(olt, onu)
         if isinstance(address, Missing):
             return address
-        async with self._database.scoped(Scope.only([olt.provider])) as connection:
-            found = await readings.last_known(connection, olt, str(address))
+        found = await self.readings.last_known(olt, address, self._clock())
         return Missing("line.missing.never-read", olt.name) if found is None else found
 
     async def read(self, olt: Device, onu: str, budget: float = CARD_BUDGET) -> LineReading:
@@ -102,6 +104,50 @@ class LineReader:
             return reading.result()
         return self._not_in_time(olt, line, budget)
 
+    async def place(self, olt: Device, onu: str) -> Place | Missing:
+        """Where the ONU stands in the OLT's tables at this moment, proven by the device: for writes and details."""
+        address = _address(olt, onu)
+        if isinstance(address, Missing):
+            return address
+        found = await self._told(olt, self._present(olt, address))
+        return Missing("line.missing.absent", olt.name) if found is None else found
+
+    async def details(
+        self, olt: Device, onu: str, reading: OnuReading, budget: float = DETAILS
+    ) -> LineDetails | Missing:
+        """What the family tells over SNMP on top of a reading. A part that the OLT refuses is left out, not guessed."""
+        address = _address(olt, onu)
+        if isinstance(address, Missing):
+            return address
+        if not self._line(olt).driver.details:
+            return LineDetails()
+        found = await self._told(olt, self._details(olt, address, budget))
+        return Missing("line.missing.absent", olt.name) if found is None else found
+
+    async def pon(
+        self, olt: Device, pon: str, budget: float = CARD_BUDGET
+    ) -> Mapping[OnuAddress, OnuReading] | Missing:
+        """State and reason of every ONU of this PON, as the OLT tells them now; empty where it has none there."""
+        if olt.driver_name not in DRIVERS:
+            return Missing("line.missing.no-driver", olt.driver_name)
+        return await self._told(olt, self._some(olt, pon, STATE_COLUMNS, budget))
+
+    async def sweep(self, olt: Device, budget: float) -> AllRead:
+        """Every ONU of the OLT. Raises ``Unavailable``, ``Refused`` and, for an unknown driver, ``Misconfigured``."""
+        if olt.driver_name not in DRIVERS:
+            raise Misconfigured(f"{olt.name} has an unknown driver {olt.driver_name!r}")
+        line = self._line(olt)
+        found = await read_all(self._snmp, line.target, line.driver, budget)
+        line.places, line.listed_at = dict(found.places), _now()
+        self._recovers(line)
+        return found
+
+    async def look(self, olt: Device, pon: str, budget: float) -> Mapping[OnuAddress, OnuReading]:
+        """All that a sweep reads, of one PON; errors as in ``sweep``."""
+        if olt.driver_name not in DRIVERS:
+            raise Misconfigured(f"{olt.name} has an unknown driver {olt.driver_name!r}")
+        return await self._some(olt, pon, self._line(olt).driver.swept, budget)
+
     async def learn(self, olts: Iterable[Device]) -> None:
         """Reads the ONU lists of these OLTs beforehand, one after another, so that the first card need not wait."""
         for olt in olts:
@@ -117,8 +163,9 @@ class LineReader:
 
     def _line(self, olt: Device) -> _Line:
         if olt not in self._lines:
-            target = SnmpTarget(olt.name, olt.host, olt.port, Community(olt.community))
-            self._lines[olt] = _Line(target, driver_of(olt.driver_name, olt.options))
+            driver = driver_of(olt.driver_name, olt.options)
+            self._lines = {kept: line for kept, line in self._lines.items() if kept.id != olt.id}  # it was changed
+            self._lines[olt] = _Line(Snmp.target(olt, driver.limits), driver)
         return self._lines[olt]
 
     def _start(self, olt: Device, line: _Line, onu: OnuAddress) -> asyncio.Future[LineReading]:
@@ -170,10 +217,82 @@ class LineReader:
             if place is None:
                 return OnuReading(OnuState.ABSENT)
             try:
-                return line.driver.decode(await self._answers(line, onu, place))
+                answers = await self._answers(line, onu, place)
             except _Moved:
                 await self._list(line, newer_than=_now())
+                continue
+            if line.driver.place_of is not None and all(value is NO_VALUE for value in answers.values()):
+                await self._list(line, newer_than=_now() - LIST_KEPT)
+                if onu not in line.places:
+                    return OnuReading(OnuState.ABSENT)
+            return line.driver.decode(answers)
         return OnuReading(OnuState.UNKNOWN)
+
+    async def _told(self, olt: Device, asking: Coroutine[Any, Any, T]) -> T | Missing:
+        """What went wrong with a device as a reason for people."""
+        try:
+            return await asking
+        except Busy:
+            return Missing("line.missing.busy", olt.name)
+        except Nonsense:
+            return Missing("line.missing.nonsense", olt.name)
+        except Unavailable:
+            return Missing("line.missing.timeout", olt.name)
+        except Refused:
+            return Missing("line.missing.refused", olt.name)
+        except Exception:  # a driver's mistake, as in a reading
+            log.exception("asking OLT %s failed", olt.name)
+            return Missing("line.missing.failed", olt.name)
+
+    async def _present(self, olt: Device, onu: OnuAddress) -> Place | None:
+        line = self._line(olt)
+        for _ in range(2):
+            place = line.place(onu)
+            if place is None or (line.driver.place_of and onu not in line.places):
+                await self._list(line, newer_than=_now() - LIST_KEPT)
+                place = line.place(onu) if onu in line.places else None
+            if place is None:
+                return None
+            asked = line.driver.questions(place, {}, line.driver.reads[:1])
+            got = await self._snmp.get(line.target, list(asked.values()), LONGEST_ANSWER)
+            if line.driver.is_still(onu, {name: got[oid] for name, oid in asked.items()}):
+                return place
+            await self._list(line, newer_than=_now())
+        return None
+
+    async def _details(self, olt: Device, onu: OnuAddress, budget: float) -> LineDetails | None:
+        deadline = _now() + budget
+        place = await self._present(olt, onu)
+        if place is None:
+            return None
+        line = self._line(olt)
+        answers = await self._answers(line, onu, place)
+        reads = tuple(part for part in line.driver.details if isinstance(part, Read))
+        while asked := line.driver.questions(place, answers, reads):
+            got = await self._snmp.get(line.target, list(asked.values()), deadline - _now())
+            answers |= {name: got[oid] for name, oid in asked.items()}
+        walked: dict[str, Rows] = {}
+        for part in line.driver.details:
+            if isinstance(part, Under) and (prefix := part.prefix_of(place, answers)) is not None:
+                for name, column in part.columns.items():
+                    try:
+                        rows = await self._snmp.walk(
+                            line.target, (*column, *prefix), deadline - _now(), part.most, cut=bool(prefix)
+                        )
+                    except (Nonsense, Refused) as exc:
+                        log.info("details of %s: %s", onu, exc)
+                        continue
+                    walked[name] = {oid[len(column) :]: value for oid, value in rows.items()}
+        return line.driver.decode_details(onu, place, answers, walked)
+
+    async def _some(
+        self, olt: Device, pon: str, wanted: frozenset[str], budget: float
+    ) -> Mapping[OnuAddress, OnuReading]:
+        deadline, line = _now() + budget, self._line(olt)
+        if not line.places:
+            await self._list(line, newer_than=_now() - LIST_KEPT)
+        there = {onu: place for onu, place in line.places.items() if onu.pon == pon.upper()}
+        return await read_some(self._snmp, line.target, line.driver, there, wanted, deadline - _now())
 
     async def _answers(self, line: _Line, onu: OnuAddress, place: Place) -> dict[str, SnmpValue]:
         """All that the driver reads of one ONU: as many at once as can be, then what needed those answers."""
@@ -191,9 +310,8 @@ class LineReader:
                 return
             listing = line.driver.listing
             walked = {
-                name: {oid[len(column) :]: value for oid, value in rows.items()}
+                name: await self._snmp.column(line.target, column, LISTING, MOST_ROWS)
                 for name, column in listing.columns.items()
-                if (rows := await self._snmp.walk(line.target, column, LISTING)) is not None
             }
             places = listing.places(walked)
             if not any(walked.values()):
@@ -228,8 +346,7 @@ class LineReader:
 
     async def _keep(self, olt: Device, onu: OnuAddress, reading: Known[OnuReading]) -> None:
         try:
-            async with self._database.scoped(Scope.only([olt.provider])) as connection:
-                await readings.store(connection, olt, str(onu), reading.value, reading.at)
+            await self.readings.keep(olt, {onu: reading.value}, reading.at)
         except (Unavailable, DBAPIError) as exc:  # the card has its reading; the next one stores again
             if self._keeping:
                 log.warning("readings are not kept for now: %s", exc)

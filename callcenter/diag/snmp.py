@@ -120,18 +120,20 @@ class Snmp:
         limits: Limits | None = None,
         *,
         vlan: int | None = None,
+        cut: bool = False,
     ) -> dict[Oid, SnmpValue]:
         """Everything under ``root``, within ``budget`` seconds and at most ``most`` rows; errors as in ``get``.
 
-        Others get their turn between its requests. Not for tables that hang their device when walked.
+        More rows than that are ``Nonsense``, or with ``cut`` left alone. Others get their turn between its requests.
+        Not for tables that hang their device when walked.
         """
         target = (target if limits is None else replace(target, limits=limits)).in_vlan(vlan)
         match target.credentials:
             case SnmpV3():
-                return await self._walk(target, root, budget, most, None)
+                return await self._walk(target, root, budget, most, None, cut=cut)
             case Community(secret):
                 async with opened(target, secret.get_secret_value().encode()) as socket:
-                    return await self._walk(target, root, budget, most, socket)
+                    return await self._walk(target, root, budget, most, socket, cut=cut)
 
     async def first(self, target: SnmpTarget, root: Oid, budget: float) -> Row | None:
         """The first row under ``root`` by one GETNEXT, ``None`` when there is none; errors as in ``get``."""
@@ -230,7 +232,7 @@ class Snmp:
         raise AssertionError("a loop that ends by returning or raising")
 
     async def _walk(
-        self, target: SnmpTarget, root: Oid, budget: float, most: int, socket: SnmpSocket | None
+        self, target: SnmpTarget, root: Oid, budget: float, most: int, socket: SnmpSocket | None, *, cut: bool
     ) -> dict[Oid, SnmpValue]:
         deadline = _now() + budget
         repetitions = target.limits.bulk_rows if target.limits.uses_bulk else 1
@@ -260,7 +262,9 @@ class Snmp:
                     raise Nonsense(target.name, "repeats itself: its OIDs do not increase")
                 found[oid] = value
                 at = oid
-            if len(found) > most or octets > MOST_OCTETS:
+            if cut and len(found) >= most:
+                return found
+            if len(found) > most or octets > max(MOST_OCTETS, 100 * most):
                 raise Nonsense(target.name, f"has more than {most} rows under one table")
             await _leave(target)
 

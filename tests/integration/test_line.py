@@ -12,14 +12,14 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from callcenter.diag import line, readings
+from callcenter.diag import history, line, readings
 from callcenter.diag.devices import Device, device_by_id, devices
 from callcenter.diag.line import LineReader, LineReading
 from callcenter.diag.reading import DownReason, OnuReading, OnuState
 from callcenter.diag.snmp import Snmp
 from callcenter.diag.verdict import Cause, Level, Thresholds, judge
 from callcenter.store import Database, Scope
-from callcenter.words import DeviceId, Known, Missing, PonFamily, ProviderId
+from callcenter.words import Dbm, DeviceId, Known, Missing, OnuAddress, PonFamily, ProviderId
 from lab.olt import Fault, SimulatedOlt
 from tests.keys import VAULT
 
@@ -131,26 +131,55 @@ async def test_what_was_read_is_the_last_known_reading_of_its_provider_only(data
             assert await devices(connection, VAULT) == []
 
 
-async def test_history_is_thin_but_keeps_every_change_of_state(database: Database) -> None:
+async def test_history_is_thin_but_keeps_every_change(database: Database) -> None:
     async with SimulatedOlt("epon", "vezha") as simulated:
         olt = await registered(database, simulated)
-    light, dark = OnuReading(OnuState.ONLINE), OnuReading(OnuState.OFFLINE)
-    seen = [(0, light), (1, light), (2, dark), (3, dark), (14, dark), (15, light)]
+    onu = OnuAddress.parse("EPON0/1:1")
+
+    def light(rx: float) -> OnuReading:
+        return OnuReading(OnuState.ONLINE, onu_rx=Dbm(rx))
+
+    dark = OnuReading(OnuState.OFFLINE, last_down_reason=DownReason.FIBRE)
+    seen = [
+        (0, light(-20)), (5, light(-20.2)), (10, light(-20.4)), (15, light(-20.6)), (20, dark), (25, dark),
+        (30, light(-20.6)), (85, light(-20.6)), (95, light(-20.7)),
+    ]  # fmt: skip
+    kept = readings.Readings(database)
+    for minute, reading in seen:
+        await kept.keep(olt, {onu: reading}, NOON + timedelta(minutes=minute))
     async with database.scoped(Scope.only([olt.provider])) as connection:
-        for minute, reading in seen:
-            await readings.store(connection, olt, "EPON0/1:1", reading, NOON + timedelta(minutes=minute))
-        kept = await readings.history(connection, olt, "EPON0/1:1", NOON)
-    assert [(at - NOON).seconds // 60 for at, _, _ in kept] == [0, 2, 14, 15]
+        points = await history.light(connection, olt.id, onu, NOON, NOON + timedelta(days=1))
+    assert [(point.at - NOON).seconds // 60 for point in points] == [0, 15, 20, 30, 95]
+    assert [point.reason for point in points] == [None, None, DownReason.FIBRE, None, None]
+
+
+async def test_what_was_stored_is_not_stored_again_by_the_next_service(database: Database) -> None:
+    """A restart reads what there is, and goes on from there."""
+    async with SimulatedOlt("epon", "vezha") as simulated:
+        olt = await registered(database, simulated)
+    onu, reading = OnuAddress.parse("EPON0/1:1"), OnuReading(OnuState.ONLINE, onu_rx=Dbm(-20), serial="abc")
+    await readings.Readings(database).keep(olt, {onu: reading}, NOON)
+    anew, later = readings.Readings(database), NOON + timedelta(minutes=5)
+    await anew.keep(olt, {onu: OnuReading(OnuState.ONLINE, onu_rx=Dbm(-20.1))}, later)
+    async with database.scoped(Scope.only([olt.provider])) as connection:
+        there = await readings.last_known(connection, olt, str(onu))
+        points = await history.light(connection, olt.id, onu, NOON, later)
+    assert there is not None
+    assert (there.at, len(points)) == (NOON, 1)
+    here = await anew.last_known(olt, onu, later)
+    assert here is not None
+    assert (here.at, here.value.onu_rx, here.value.serial) == (later, -20.1, "abc")
 
 
 async def test_a_late_reading_never_replaces_a_newer_one(database: Database) -> None:
     async with SimulatedOlt("epon", "vezha") as simulated:
         olt = await registered(database, simulated)
+    onu, late = OnuAddress.parse("EPON0/1:1"), NOON - timedelta(seconds=3)
+    await readings.Readings(database).keep(olt, {onu: OnuReading(OnuState.ONLINE)}, NOON)
+    for kept in (readings.Readings(database), readings.Readings(database)):
+        await kept.keep(olt, {onu: OnuReading(OnuState.OFFLINE)}, late)
     async with database.scoped(Scope.only([olt.provider])) as connection:
-        await readings.store(connection, olt, "EPON0/1:1", OnuReading(OnuState.ONLINE), NOON)
-        late = NOON - timedelta(seconds=3)
-        await readings.store(connection, olt, "EPON0/1:1", OnuReading(OnuState.OFFLINE), late)
-        found = await readings.last_known(connection, olt, "EPON0/1:1")
+        found = await readings.last_known(connection, olt, str(onu))
     assert found is not None
     assert found.value.state is OnuState.ONLINE
 
