@@ -358,17 +358,15 @@ def _joined(lasting: MassOutage, fresh: MassOutage) -> MassOutage:
 def _begins(
     key: tuple[DeviceId, OutageScope, str], lines: Mapping[Line, Seen], darks: Mapping[Line, Seen], rule: MassRule
 ) -> MassOutage | None:
-    start = _window(darks.values(), rule)
-    if start is None:
-        return None
-    end = start + timedelta(seconds=rule.within_s)
-    together = [
-        line for line, one in darks.items() if (span := _span(one, rule)) and span[0] <= end and span[1] >= start
-    ]
-    total = _total(lines, darks, start, rule)
-    if len(together) < rule.least or len(together) < rule.share * total:
-        return None
-    return MassOutage(*key, start, _sorted(together, lines), total)
+    lit = sum(1 for one in lines.values() if one.lit)
+    width = timedelta(seconds=rule.within_s)
+    for start, held in _windows(darks.values(), rule):
+        total = lit + _gone(darks, start, rule)
+        if held >= rule.share * total:
+            spans = ((line, _span(one, rule)) for line, one in darks.items())
+            together = [line for line, span in spans if span and span[0] <= start + width and span[1] >= start]
+            return MassOutage(*key, start, _sorted(together, lines), total)
+    return None
 
 
 def _lasts(
@@ -396,24 +394,23 @@ def _span(one: Seen, rule: MassRule) -> tuple[datetime, datetime] | None:
     return one.was_online_at, one.since
 
 
-def _window(darks: Iterable[Seen], rule: MassRule) -> datetime | None:
-    """Where a window of ``within_s`` must begin to hold the moments of as many as it can; the last such beginning."""
+def _windows(darks: Iterable[Seen], rule: MassRule) -> list[tuple[datetime, int]]:
+    """Where a window of ``within_s`` may begin and how many moments it can hold: the fullest first, then the latest."""
     spans = [span for one in darks if (span := _span(one, rule))]
     firsts, lasts = sorted(span[0] for span in spans), sorted(span[1] for span in spans)
     width = timedelta(seconds=rule.within_s)
-    best, start = 0, None
-    for last in lasts:
-        held = bisect_right(firsts, last + width) - bisect_left(lasts, last)
-        if held >= best:
-            best, start = held, last
-    return start
+    held = {last: bisect_right(firsts, last + width) - bisect_left(lasts, last) for last in lasts}
+    return sorted(((at, many) for at, many in held.items() if many >= rule.least), key=_fullest, reverse=True)
 
 
-def _total(lines: Mapping[Line, Seen], darks: Mapping[Line, Seen], start: datetime, rule: MassRule) -> int:
-    """All that were online shortly before: those that still are, and those that are dark since about then."""
+def _fullest(window: tuple[datetime, int]) -> tuple[int, datetime]:
+    return window[1], window[0]
+
+
+def _gone(darks: Mapping[Line, Seen], start: datetime, rule: MassRule) -> int:
+    """How many are dark now that were online shortly before."""
     earliest = start - timedelta(seconds=rule.lookback_s)
-    gone = sum(1 for one in darks.values() if _span(one, rule) and one.since is not None and one.since >= earliest)
-    return sum(1 for one in lines.values() if one.lit) + gone
+    return sum(1 for one in darks.values() if one.since is not None and one.since >= earliest and _span(one, rule))
 
 
 def _all_over(outage: MassOutage, pons: Mapping[str, Mapping[Line, Seen]], rule: MassRule, *, was_open: bool) -> bool:
