@@ -16,6 +16,7 @@ from callcenter.desk import (
     docs,
     guard,
     health,
+    lines,
     live_state,
     messages,
     notes,
@@ -63,6 +64,7 @@ API: tuple[AnyRoute, ...] = (
     *reports.API,
     *recordings.API,
     *subscribers.API,
+    *lines.API,
     *alarms.API,
 )
 PAGE_ROUTES = (
@@ -76,6 +78,7 @@ PAGE_ROUTES = (
     *reports.ROUTES,
     *recordings.ROUTES,
     *supervise.ROUTES,
+    *lines.ROUTES,
     *alarms.ROUTES,
     *docs.ROUTES,
     *health.ROUTES,

@@ -45,11 +45,18 @@ async def ids(house: House) -> dict[str, dict[int, str]]:
     """What a path can name, by provider."""
     found: dict[str, dict[int, str]] = {
         "call": MISSED, "recording": RECORDINGS, "callback": {}, "alarm": {}, "row": {}, "message": {},
-        "extension": {1: "101", 2: "102"}, "shift": {2: "1"},
+        "extension": {1: "101", 2: "102"}, "shift": {2: "1"}, "device": {},
     }  # fmt: skip
     async with house.db.scoped(Scope.all()) as conn:
+        await conn.execute(
+            text(
+                "INSERT INTO device (provider_id, name, driver, host) VALUES (2, 'dim-olt', 'bdcom_gpon', '::1') "
+                "ON CONFLICT DO NOTHING"
+            )
+        )
         for kind, query in (
             ("callback", "SELECT provider_id, id FROM callback WHERE callable"),
+            ("device", "SELECT provider_id, id FROM device"),
             ("alarm", "SELECT provider_id, id FROM alarm WHERE provider_id IS NOT NULL"),
             ("row", "SELECT 2, id FROM journal_set_aside"),
             ("message", "SELECT agent_id, id FROM agent_message"),

@@ -1,0 +1,170 @@
+"""Lines as pages and the API read them: what got worse, mass outages, how sweeps went, an ONU's light. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.words import DeviceId, ProviderId
+
+
+@dataclass(frozen=True, slots=True)
+class WorseRow:
+    """A line that got worse, and whose it is; ``kind`` as in ``diag.worse``."""
+
+    device: DeviceId
+    device_name: str
+    provider: ProviderId
+    onu: str
+    kind: str
+    since: datetime
+    last_at: datetime
+    detail: dict[str, Any]
+    account: str | None
+    subscriber: str | None
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutageRow:
+    """A mass outage; ``ended_at`` is ``None`` while it lasts."""
+
+    id: int
+    device: DeviceId
+    device_name: str
+    provider: ProviderId
+    scope: str
+    place: str
+    reason: str
+    since: datetime
+    seen_at: datetime
+    dark: int
+    total: int
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """A device and how its last sweep went; no credential is read here."""
+
+    id: DeviceId
+    name: str
+    provider: ProviderId
+    driver: str
+    host: str
+    area: str
+    swept_at: datetime | None
+    sweep_s: float | None
+    sweep_error: str
+    onus: int
+
+
+@dataclass(frozen=True, slots=True)
+class LightRow:
+    """One reading of the history; levels in dBm."""
+
+    at: datetime
+    state: str
+    onu_rx: float | None
+    olt_rx: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """The sum of a day: least, mean and best light in dBm, how often the ONU went down."""
+
+    day: date
+    rx_min: float | None
+    rx_avg: float | None
+    rx_max: float | None
+    downs: int
+
+
+async def worse_lines(
+    conn: AsyncConnection, provider: ProviderId | None, kind: str | None, limit: int
+) -> list[WorseRow]:
+    """Open ones, newest first."""
+    rows = await conn.execute(_WORSE, {"provider": provider, "kind": kind, "limit": limit})
+    return [WorseRow(**row._mapping) for row in rows]
+
+
+async def outages(conn: AsyncConnection, provider: ProviderId | None, since: datetime, limit: int) -> list[OutageRow]:
+    """Those that last, and those that ended since then; newest first."""
+    rows = await conn.execute(_OUTAGES, {"provider": provider, "since": since, "limit": limit})
+    return [OutageRow(**row._mapping) for row in rows]
+
+
+async def device_rows(conn: AsyncConnection, provider: ProviderId | None) -> list[DeviceRow]:
+    return [DeviceRow(**row._mapping) for row in await conn.execute(_DEVICES, {"provider": provider})]
+
+
+async def device_of(conn: AsyncConnection, device: int) -> DeviceRow | None:
+    found = (await conn.execute(_ONE_DEVICE, {"device": device})).one_or_none()
+    return None if found is None else DeviceRow(**found._mapping)
+
+
+async def light_of(conn: AsyncConnection, device: int, onu: str, since: datetime) -> list[LightRow]:
+    """Readings since then and the one before them, oldest first."""
+    return [LightRow(**r._mapping) for r in await conn.execute(_LIGHT, {"device": device, "onu": onu, "since": since})]
+
+
+async def days_of(conn: AsyncConnection, device: int, onu: str, since: date) -> list[DayRow]:
+    return [DayRow(**r._mapping) for r in await conn.execute(_DAYS, {"device": device, "onu": onu, "since": since})]
+
+
+_WORSE = text(
+    """
+    SELECT w.device_id AS device, d.name AS device_name, w.provider_id AS provider, w.onu, w.kind, w.since, w.last_at,
+        w.detail, s.account, s.name AS subscriber, s.address
+    FROM onu_worse w JOIN device d ON d.id = w.device_id
+    LEFT JOIN LATERAL (
+        SELECT account, name, address FROM subscriber WHERE device_id = w.device_id AND onu = w.onu
+        ORDER BY status = 'closed', id LIMIT 1
+    ) s ON true
+    WHERE w.ended_at IS NULL AND (CAST(:provider AS bigint) IS NULL OR w.provider_id = :provider)
+        AND (CAST(:kind AS text) IS NULL OR w.kind = :kind)
+    ORDER BY w.since DESC, w.device_id, w.onu, w.kind LIMIT :limit
+    """
+)
+_OUTAGES = text(
+    """
+    SELECT o.id, o.device_id AS device, d.name AS device_name, o.provider_id AS provider, o.scope, o.place, o.reason,
+        o.since, o.seen_at, o.dark, o.total, o.ended_at
+    FROM line_outage o JOIN device d ON d.id = o.device_id
+    WHERE (o.ended_at IS NULL OR o.ended_at >= :since)
+        AND (CAST(:provider AS bigint) IS NULL OR o.provider_id = :provider)
+    ORDER BY o.ended_at IS NOT NULL, o.since DESC, o.id DESC LIMIT :limit
+    """
+)
+_SELECT_DEVICE = """
+    SELECT d.id, d.name, d.provider_id AS provider,
+        CASE WHEN d.driver = 'auto' THEN d.detected ELSE d.driver END AS driver,
+        d.host, d.area, d.swept_at, d.sweep_s, d.sweep_error,
+        (SELECT count(*) FROM onu_reading r WHERE r.device_id = d.id) AS onus
+    FROM device d
+"""
+_DEVICES = text(
+    f"""{_SELECT_DEVICE} WHERE (CAST(:provider AS bigint) IS NULL OR d.provider_id = :provider)
+    ORDER BY d.sweep_error = '', d.provider_id, d.name LIMIT 1000"""
+)
+_ONE_DEVICE = text(f"{_SELECT_DEVICE} WHERE d.id = :device")
+_LIGHT = text(
+    """
+    (SELECT at, state, onu_rx, olt_rx FROM onu_history
+        WHERE device_id = :device AND onu = :onu AND at < :since ORDER BY at DESC LIMIT 1)
+    UNION ALL
+    (SELECT at, state, onu_rx, olt_rx FROM onu_history
+        WHERE device_id = :device AND onu = :onu AND at >= :since ORDER BY at LIMIT 20000)
+    ORDER BY at
+    """
+)
+_DAYS = text(
+    """
+    SELECT day, rx_min, rx_avg, rx_max, downs FROM onu_day
+    WHERE device_id = :device AND onu = :onu AND day >= :since ORDER BY day
+    """
+)
