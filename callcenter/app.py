@@ -30,9 +30,9 @@ from callcenter.desk.screens import Screens
 from callcenter.desk.server import make_app, served
 from callcenter.desk.wallboard import wallboard_routes
 from callcenter.desk.wallboard_feed import WallboardFeed
-from callcenter.diag.devices import devices
-from callcenter.diag.line import LineReader
-from callcenter.diag.snmp import Snmp
+from callcenter.diag.mass import MassRule
+from callcenter.diag.outages import Outage
+from callcenter.diag.watch import LineWatch
 from callcenter.errors import CallCenterError, Misconfigured, RuleBroken, Unavailable
 from callcenter.floor.board import Board
 from callcenter.floor.duty import DutyBook
@@ -115,10 +115,21 @@ class App:
         self.auditor = Auditor(database, asterisk.journal, settings.country, self.leader.led, clock)
         self.intake = Intake(database, asterisk.monitor_dir, recordings.dir, clock, poll_s=recordings.poll_s)
         self.vault = open_vault(settings.data_dir, settings.vault.keys)
-        self.snmp = Snmp()
-        self.lines = LineReader(self.snmp, database, tasks, clock)
+        self.watch = LineWatch(
+            database,
+            self.vault,
+            settings.line,
+            self.leader,
+            tasks,
+            clock,
+            rule_of=self.mass_rule,
+            on_outage=self.on_outage,
+        )
         self.screens = Screens(
-            lookups_of(database, self.lines, self.vault, clock), self.shelf.book, self.board.snapshot, clock
+            lookups_of(database, self.watch.lines, self.vault, clock, self.watch.outages),
+            self.shelf.book,
+            self.board.snapshot,
+            clock,
         )
         self.wallboard = WallboardFeed(database, self.shelf.book, self.board.snapshot, clock)
         self._told: set[Topic] = set()
@@ -140,6 +151,10 @@ class App:
                 pass
         self.keeper.on_fact(fact)
         self.places.on_fact(fact)
+
+    def on_outage(self, outage: Outage) -> None:
+        """Many lines went dark together, more of them, or they are back: every card of theirs says so."""
+        self.screens.outages_changed()
 
     def on_calling_back(self, callback: int, provider: ProviderId, number: str, extension: str) -> None:
         """An agent's phone rings for a callback they chose: their card, and the time after the call."""
@@ -202,6 +217,8 @@ class App:
                 await asyncio.sleep(1)
                 self._told |= told
                 self._told_anew.set()
+            if Topic.LINES in told:
+                self.watch.outages.on_notice()
             if Topic.CALLBACKS in told:
                 self.screens.callbacks_changed()
                 self.places.stir()
@@ -229,14 +246,14 @@ class App:
         await self.shelf.refresh()
         self.keeper.stir()
 
-    async def learn_lines(self) -> None:
-        """Reads each OLT's list of ONUs once, so that the first card does not wait for it."""
+    def mass_rule(self, provider: ProviderId) -> MassRule:
+        """How many lines make a mass outage at this provider; the house's own rule where what it wrote cannot be."""
+        found = next((each for each in self.shelf.book().providers if each.id == provider), None)
         try:
-            async with self.db.scoped(Scope.all()) as connection:
-                known = await devices(connection, self.vault)
-            await self.lines.learn(known)
-        except CallCenterError as exc:
-            log.warning("lines: the lists of ONUs are read with the first card instead: %s", exc)
+            return MassRule.from_settings({} if found is None else found.thresholds)
+        except Misconfigured as wrong:
+            log.warning("mass outages are judged by the house's own rule: %s", wrong)
+            return MassRule()
 
     # --- how it is
 
@@ -256,6 +273,7 @@ class App:
             "recordings": _part(intake.trouble, {"waiting": intake.waiting, **intake.taken}),
             "routing": _part(self.shelf.trouble, {}),
             "audit": _part(self.auditor.trouble, {}),
+            "lines": _part(self.watch.traps.fault, {"outages": len(self.watch.outages.open()), **self.watch.counts()}),
         }
 
     def measures(self) -> Sequence[Measure]:
@@ -317,7 +335,6 @@ class App:
         await self.duties.load()
         async with self.db.scoped(Scope.only(())) as connection:
             self.board.remember(await open_states(connection))
-        self.snmp.start()
         for work in (
             self.shelf.run(),
             self.screens.run(),
@@ -335,7 +352,7 @@ class App:
             self.rolling.run(),
             self.places.run(),
             self.hear(),
-            self.learn_lines(),
+            *self.watch.works(),
         ):
             self.tasks.create_task(work)
         question = make_question(
@@ -362,7 +379,7 @@ class App:
                     self.wallboard.close_pages()
         finally:
             await self.intake.close()
-            self.snmp.close()
+            self.watch.close()
 
 
 def _ledger_state(health: LedgerHealth) -> PartState:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from pydantic import SecretStr
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.diag import tables
@@ -135,10 +136,20 @@ async def seal_plain(connection: AsyncConnection, vault: Vault) -> int:
     return len(plain)
 
 
-async def write_detected(connection: AsyncConnection, device: DeviceId, detected: str, described: str, at: Any) -> None:
-    """What a probe found: the driver's name (empty for none) and the device's own description."""
-    values = {"detected": detected, "described": described[:300], "probed_at": at}
-    await connection.execute(update(tables.device).where(tables.device.c.id == device).values(**values))
+async def write_detected(
+    connection: AsyncConnection, device: DeviceId, detected: str, described: str, at: datetime,
+    options: Sequence[tuple[str, str]] = (),
+) -> None:  # fmt: skip
+    """What a probe found: the driver's name (empty for none), the device's own description, and the driver's options.
+
+    Options that the operator gave stay.
+    """
+    c = tables.device.c
+    words = "".join(each if each.isprintable() else " " for each in described)[:300]
+    values: dict[str, Any] = {"detected": detected, "described": words, "probed_at": at}
+    if options:
+        values["options"] = literal(dict(options), JSONB).op("||")(c.options)
+    await connection.execute(update(tables.device).where(c.id == device).values(**values))
 
 
 _SELECT = select(

@@ -159,6 +159,14 @@ class LineReader:
             except (Unavailable, Refused) as exc:
                 log.warning("the ONU list was not read: %s", exc)
 
+    def pon_at(self, olt: Device, if_index: int) -> str | None:
+        """The PON that this ifIndex is, or that an ONU with it is on; ``None`` while that is not known."""
+        line = self._lines.get(olt)
+        for onu, place in line.places.items() if line is not None else ():
+            if (if_index,) in (place.onu, place.pon):
+                return onu.pon
+        return None
+
     # --- one reading ---
 
     def _line(self, olt: Device) -> _Line:
