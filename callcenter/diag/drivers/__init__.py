@@ -1,4 +1,7 @@
-"""One file a device family. A file here that exports ``DRIVER`` is found by itself; nothing else lists it."""
+"""One file a device family. A file here that exports ``DRIVER`` is found by itself; nothing else lists it.
+
+What two families of one maker share stands in a file that begins with ``_``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from callcenter.diag.switch import SwitchDriver
 def _found() -> dict[str, OltDriver | SwitchDriver]:
     drivers: dict[str, OltDriver | SwitchDriver] = {}
     for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("_"):
+            continue
         driver = importlib.import_module(f"{__name__}.{module.name}").DRIVER
         if not isinstance(driver, OltDriver | SwitchDriver) or driver.name != module.name:
             raise TypeError(f"{module.name} must export DRIVER, an OltDriver or a SwitchDriver named {module.name!r}")
