@@ -157,6 +157,7 @@ class Showing(Scene):
     async def run(self) -> None:
         await self.books.check("a hostile caller name is only a name", self._hostile())
         await self.books.check("a silent OLT delays nothing and is never 'offline'", self._silent_olt())
+        await self.books.check("a port without light is not one caller's fault", self._dark_port())
 
     async def _hostile(self) -> str:
         number = "+380639100002"
@@ -189,6 +190,26 @@ class Showing(Scene):
         caller.hangup()
         await self.books.over(number, "answered")
         return f"who calls stood there {(card.at - rang) * 1000:+.0f} ms from the ring, the line as unknown"
+
+    async def _dark_port(self) -> str:
+        """Nobody swept the OLT since: the neighbours are read while the phone rings."""
+        olt, place = self.house.olts["fast-gpon"], 9
+        onu = olt.onu(self.house.plan.onus_of("fastfiber")[place])
+        await self.house.callcenter("diag", "sweep", "fastfiber", "fast-gpon")
+        olt.cut(onu.address.pon)
+        person = list(people(3, place + 1, "", []))[place]
+        self.set(CONTROLLED, "105")
+        caller = await self.house.dial(FAST, f"38{person.phone}")
+        _, ringing, rang = await _first_ring(self.house, "105")
+        card = await self.page.shows(lambda card: person.name in card.text and "Не тільки у вас" in card.text)
+        olt.splice(onu.address.pon)
+        ringing.answer()
+        await self.books.talking(f"+38{person.phone}")
+        await asyncio.sleep(1.5)
+        caller.hangup()
+        await self.books.over(f"+38{person.phone}", "answered")
+        said = card.text[card.text.index("Не тільки у вас") :][:60]
+        return f"«{said}…» {(card.at - rang) * 1000:+.0f} ms from the ring"
 
 
 class LostCalls(Scene):

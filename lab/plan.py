@@ -60,9 +60,9 @@ CLOSED = (
 PROVIDERS = (
     LabProvider("svitlonet", "СвітлоНет", "#0b5fff", ("380441230001", "380441230002"), "svitlo-epon"),
     LabProvider("domlink", "Дім.Лінк", "#0f7b5a", ("380441240001",), "dom-gpon"),
-    LabProvider("volia-kray", "Край Онлайн", "#8a3ffc", ("380441250001",), "svitlo-epon-2"),
+    LabProvider("volia-kray", "Край Онлайн", "#8a3ffc", ("380441250001",), "kray-epon"),
     LabProvider("fastfiber", "FastFiber", "#b4440a", ("380441260001",), "fast-gpon", language="en"),
-    LabProvider("nichnyk", "Нічник", "#475569", ("380441270001",), "dom-gpon-2", hours=CLOSED),
+    LabProvider("nichnyk", "Нічник", "#475569", ("380441270001",), "night-gpon", hours=CLOSED),
 )
 NAMES = ("Олена", "Олег", "Тарас", "Надія", "Юрій", "Віра", "Богдан", "Катерина", "Максим", "Лариса")
 
@@ -74,10 +74,10 @@ class Plan:
     providers: tuple[LabProvider, ...] = PROVIDERS
     olts: tuple[LabOlt, ...] = (
         LabOlt("svitlo-epon", "epon", seed=1),
-        LabOlt("dom-gpon", "gpon", seed=2),
-        LabOlt("svitlo-epon-2", "epon", seed=3),
-        LabOlt("fast-gpon", "gpon", seed=4),
-        LabOlt("dom-gpon-2", "gpon", seed=5),
+        LabOlt("dom-gpon", "huawei_ma56xx", seed=2),
+        LabOlt("kray-epon", "gcom_epon", seed=3),
+        LabOlt("fast-gpon", "zte_c3xx", seed=4),
+        LabOlt("night-gpon", "vsol_gpon", seed=5),
     )
     agent_count: int = 6
     unanswered_rings: int = 3

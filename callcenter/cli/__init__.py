@@ -11,6 +11,7 @@ from callcenter.cli import duty, holidays  # noqa: F401 - they add their command
 from callcenter.cli.asterisk import asterisk
 from callcenter.cli.callbacks import callbacks
 from callcenter.cli.devices import device
+from callcenter.cli.diag import diag
 from callcenter.cli.house import import_house
 from callcenter.cli.ledger import journal, recordings
 from callcenter.cli.people import agent, token, user
@@ -58,7 +59,7 @@ def serve(place: Place) -> None:
 
 
 for command in (
-    provider, did, trunk, queue, agent, pause, user, token, device, subscriber, import_house, asterisk, journal,
+    provider, did, trunk, queue, agent, pause, user, token, device, diag, subscriber, import_house, asterisk, journal,
     callbacks, shift, recordings, report,
 ):  # fmt: skip
     main.add_command(command)

@@ -41,6 +41,12 @@ async def provider_id(connection: AsyncConnection, slug: str) -> ProviderId:
     return ProviderId(number)
 
 
+async def thresholds_of(connection: AsyncConnection, provider: ProviderId) -> dict[str, float]:
+    """Where this provider draws its lines, as far as it wrote them down."""
+    found = await connection.execute(select(tables.provider.c.thresholds).where(tables.provider.c.id == provider))
+    return dict(found.scalar_one())
+
+
 async def slugs(connection: AsyncConnection) -> dict[ProviderId, str]:
     """What the providers of the transaction's scope are called, by number."""
     rows = await connection.execute(select(tables.provider.c.id, tables.provider.c.slug))
