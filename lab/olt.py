@@ -143,6 +143,10 @@ class SimulatedOlt(asyncio.DatagramProtocol):
     def power_loss(self, address: str) -> None:
         self._fails(self.onu(address), Down.POWER)
 
+    def fibre_loss(self, address: str) -> None:
+        """The drop of one ONU is cut."""
+        self._fails(self.onu(address), Down.FIBRE)
+
     def power_back(self, address: str) -> None:
         self._returns(self.onu(address))
 

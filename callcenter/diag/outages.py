@@ -35,11 +35,12 @@ from callcenter.diag.mass import (
 )
 from callcenter.diag.outage_rows import Outage, OutageSource
 from callcenter.diag.reading import OnuReading, OnuState
+from callcenter.diag.sweep import SweepFailed, Swept
 from callcenter.errors import Unavailable
 from callcenter.store import Database, Scope
 from callcenter.words import Clock, DeviceId, Known, Missing, OnuAddress, ProviderId
 
-__all__ = ["MassOutages", "Neighbours", "Outage", "OutageSource", "SweepOf", "SweepThatFailed"]
+__all__ = ["MassOutages", "Neighbours", "Outage", "OutageSource"]
 
 log = logging.getLogger(__name__)
 
@@ -63,26 +64,6 @@ SILENCE = {"line.missing.timeout", "line.missing.silent"}
 """Why a card has no reading, where that says that its OLT did not answer."""
 
 
-class SweepOf(Protocol):
-    """A look at an OLT or at one of its PONs: ``before`` is what was known of the same ONUs until then."""
-
-    @property
-    def device(self) -> Device: ...
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def readings(self) -> Mapping[OnuAddress, OnuReading]: ...
-    @property
-    def before(self) -> Mapping[OnuAddress, Known[OnuReading]]: ...
-
-
-class SweepThatFailed(Protocol):
-    @property
-    def device(self) -> Device: ...
-    @property
-    def at(self) -> datetime: ...
-
-
 class Neighbours(Protocol):
     """What of ``LineReader`` is needed while a phone rings."""
 
@@ -95,6 +76,8 @@ class _Olt:
 
     device: Device
     seen: dict[OnuAddress, Seen] = field(default_factory=dict)
+    whole: bool = False
+    """Whether this service has seen all of it: else nothing is concluded beyond the PONs it looked at."""
     remembered_at: datetime | None = None
     """When its past was last read from the database, or the OLT looked at."""
     failed: int = 0
@@ -154,18 +137,19 @@ class MassOutages:
 
     # --- what it hears ---
 
-    async def swept(self, swept: SweepOf) -> None:
+    async def swept(self, swept: Swept) -> None:
         """A listener of the sweeper: an OLT, or a PON of it, was looked at."""
         olt = self._olt(swept.device)
         await self._remember(olt)
         for onu, known in swept.before.items():
-            if onu not in olt.seen:
+            if onu not in olt.seen or known.value.state is OnuState.OFFLINE:  # a card may have seen it dark already
                 self._see(olt, onu, known.value, known.at)
         self._answered(olt, swept.at)
         by_trap = self._take(olt, swept.readings, swept.at)
-        self._judge(olt, swept.at, "trap" if by_trap else "sweep")
+        olt.whole = olt.whole or swept.pon is None
+        self._judge(olt, swept.at, "trap" if by_trap else "sweep", None if olt.whole else swept.pon)
 
-    async def sweep_failed(self, failed: SweepThatFailed) -> None:
+    async def sweep_failed(self, failed: SweepFailed) -> None:
         """A listener of the sweeper: an OLT did not answer. That says nothing of its ONUs."""
         self._fails(self._olt(failed.device), failed.at, "sweep")
 
@@ -182,6 +166,8 @@ class MassOutages:
             if reading.reason in SILENCE:
                 self._fails(olt, self._clock(), "call")
             return self.of(device.id, onu)
+        if olt.failed:
+            self._answered(olt, reading.at)
         if reading.value.state is not OnuState.OFFLINE or self._neighbours is None:
             return self.of(device.id, onu)
         try:
@@ -205,7 +191,7 @@ class MassOutages:
         olt.looked_at[pon] = at
         self._answered(olt, at)
         by_trap = self._take(olt, readings, at)
-        self._judge(olt, at, "trap" if by_trap else "call")
+        self._judge(olt, at, "trap" if by_trap else "call", pon)
 
     def on_notice(self) -> None:
         """Another service changed an outage."""
@@ -277,9 +263,16 @@ class MassOutages:
 
     # --- judging ---
 
-    def _judge(self, olt: _Olt, at: datetime, source: OutageSource) -> None:
-        """Finds the outages of this OLT, and of its district where it is concerned, and ends what is over."""
-        rule, here = self._rule_of(olt.device.provider), olt.device.id
+    def _judge(self, olt: _Olt, at: datetime, source: OutageSource, pon: str | None) -> None:
+        """Finds the outages of this OLT, and of its district where it is concerned, and ends what is over.
+
+        With ``pon``, of that one only: the others were not looked at.
+        """
+        rule = self._rule_of(olt.device.provider)
+        if pon is not None:
+            self._judge_pon(olt, at, source, rule, pon)
+            return
+        here = olt.device.id
         known = [outage.mass for outage in self._open.values()]
         found, concerned = find(at, here, olt.seen, rule, known), {here}
         areas = [one for one in self._open.values() if one.scope == "area" and one.place == olt.device.area]
@@ -288,7 +281,7 @@ class MassOutages:
         if not all({dark.device for dark in one.mass.dark} <= district.keys() for one in areas):
             # Since the service began not every OLT of the district was looked at again: it stays as it was.
             unheard = [one.mass for one in areas if at - one.seen_at < UNHEARD]
-            kept = {mass.key: mass for mass in broadest([*found, *unheard])}
+            kept = {mass.key: mass for mass in broadest([*found, *unheard]) if mass not in unheard}
             over = {one.key for one in areas if one.mass not in unheard}
         else:
             if areas or found:
@@ -306,6 +299,19 @@ class MassOutages:
         for key in over - kept.keys():
             self._end(key, at)
         for mass in kept.values():
+            self._found(mass, at, source, rule)
+
+    def _judge_pon(self, olt: _Olt, at: datetime, source: OutageSource, rule: MassRule, pon: str) -> None:
+        known = [outage.mass for outage in self._open.values()]
+        seen = {onu: one for onu, one in olt.seen.items() if onu.pon == pon}
+        wider = [mass for mass in known if mass.scope != "pon"]
+        mine = [mass for mass in known if mass.key == (olt.device.id, "pon", pon)]
+        found = find(at, olt.device.id, seen, rule, mine)
+        kept = [mass for mass in broadest([*found, *wider]) if mass.scope == "pon"]
+        for mass in mine:
+            if mass.key not in {one.key for one in kept}:
+                self._end(mass.key, at)
+        for mass in kept:
             self._found(mass, at, source, rule)
 
     def _district(self, device: Device) -> dict[DeviceId, dict[OnuAddress, Seen]]:
@@ -410,6 +416,9 @@ class MassOutages:
             except DBAPIError as exc:
                 log.warning("%s is not kept: its device is there no more (%s)", outage, type(exc.orig).__name__)
                 self._unsaved.pop(key, None)
+                continue
+            if kept is None and outage.ended_at is None:  # another service has opened it anew: its row is the one
+                self._unsaved[key] = replace(self._unsaved.get(key, outage), id=None)
                 continue
             if self._unsaved.get(key) is outage:
                 del self._unsaved[key]
