@@ -32,8 +32,12 @@ READ_PER_S = 20.0
 """Traps of one device that are read in full: so many at once, then so many a second; the rest are counted."""
 LOOK_EVERY_S = 3.0
 """Seconds between two looks at one OLT, however many traps it sends."""
+CALM_S = 60.0
+"""The same for looks at a whole OLT of which only single traps come: lines go up and down all day."""
+MANY = 5
+"""So many traps between two looks are no single ones."""
 AGAIN_S = 15.0
-"""Seconds after the last hint at which an OLT is looked at once more: its tables follow its traps."""
+"""Seconds after a look at which the same is looked at once more: an OLT's tables follow its traps."""
 MOST_PONS = 2
 """PONs of one OLT that are looked at one by one; of more, the whole OLT is."""
 BIND_AGAIN_S = 30.0
@@ -62,14 +66,30 @@ class _Sender:
 
 @dataclass(slots=True)
 class _Pending:
-    """What is to be looked at of one OLT. ``pons`` empty is all of it."""
+    """What is to be looked at of one OLT: some PONs, or all of it (``None`` among them)."""
 
     device: Device
     first_at: datetime
-    pons: set[str] = field(default_factory=set)
-    whole: bool = False
-    due: float = 0.0
-    again_at: float | None = None
+    places: set[str | None] = field(default_factory=set)
+    traps: int = 0
+    """Since the last look."""
+    looked_at: float = float("-inf")
+    again: set[str | None] = field(default_factory=set)
+
+    @property
+    def wanted_at(self) -> float:
+        """When the next look is due, by the event loop's clock; infinite where none is."""
+        if self.places:
+            single = None in self.places and self.traps < MANY
+            return self.looked_at + (CALM_S if single else LOOK_EVERY_S)
+        return self.looked_at + AGAIN_S if self.again else float("inf")
+
+    def taken(self, now: float) -> list[str | None]:
+        """What to look at now; a look that traps caused is followed by one more."""
+        what, self.again = (self.places, set(self.places)) if self.places else (self.again, set())
+        self.places, self.traps, self.looked_at = set(), 0, now
+        pons = sorted(pon for pon in what if pon is not None)
+        return [None] if None in what or len(pons) > MOST_PONS else [*pons]
 
 
 class Traps:
@@ -167,8 +187,9 @@ class Traps:
         if not known[0].spend(now):
             self.counts["over"] += 1
             for one in known:  # the burst goes on: what is looked at already is looked at as a whole
-                if (pending := self._pending.get(one.device.id)) is not None:
-                    pending.whole = True
+                if (pending := self._pending.get(one.device.id)) is not None and pending.places:
+                    pending.places.add(None)
+                    pending.traps += 1
             return
         try:
             trap = read_trap(datagram)
@@ -181,59 +202,41 @@ class Traps:
         believed = [one for one in known if _is_its(trap, one.device)]
         exact = [one for one in believed if one.device.port == sender[1]]
         for one in exact or believed:
-            self._hinted(one.device, trap, now)
+            self._hinted(one.device, trap)
         self.counts["believed" if believed else "community"] += 1
         if believed and trap.reply is not None and self._transport is not None:
             self._transport.sendto(trap.reply, sender)
 
     # --- hints ---
 
-    def _hinted(self, device: Device, trap: TrapMessage, now: float) -> None:
+    def _hinted(self, device: Device, trap: TrapMessage) -> None:
         pending = self._pending.get(device.id)
         if pending is None:
-            pending = self._pending[device.id] = _Pending(device, self._clock(), due=now)
-        elif not pending.pons and not pending.whole:  # it was looked at a moment ago
+            pending = self._pending[device.id] = _Pending(device, self._clock())
+        elif not pending.places:
             pending.first_at = self._clock()
-        pon = trap.pon or (self._pon_at(device, trap.if_index) if trap.if_index is not None else None)
-        if pon is None:
-            pending.whole = True
-        else:
-            pending.pons.add(pon)
-        pending.again_at = None
+        pending.places.add(trap.pon or (self._pon_at(device, trap.if_index) if trap.if_index is not None else None))
+        pending.traps += 1
         self._wake.set()
 
     async def _look(self) -> None:
-        """One look at an OLT at once, one in ``LOOK_EVERY_S`` while traps go on, one when they are over."""
+        """A look at once, one now and then while traps go on, one more when they are over."""
         loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
-            now, nexts = loop.time(), [float("inf")]
+            now = loop.time()
             for number, pending in list(self._pending.items()):
-                if pending.pons or pending.whole:
-                    if now >= pending.due:
-                        self._tell(pending)
-                        pending.due, pending.again_at = now + LOOK_EVERY_S, now + AGAIN_S
-                        nexts.append(pending.again_at)
-                    else:
-                        nexts.append(pending.due)
-                elif pending.again_at is not None and now >= pending.again_at:
+                if now >= pending.wanted_at:
+                    for place in pending.taken(now):
+                        self._say(pending, place)
+                elif pending.wanted_at == float("inf") and now >= pending.looked_at + CALM_S:
                     del self._pending[number]
-                    self._say(pending, None)
-                elif pending.again_at is not None:
-                    nexts.append(pending.again_at)
-            pause = min(nexts) - loop.time()
+            soonest = min((pending.wanted_at for pending in self._pending.values()), default=float("inf"))
             try:
-                async with asyncio.timeout(None if pause == float("inf") else max(0.0, pause)):
+                async with asyncio.timeout_at(None if soonest == float("inf") else soonest):
                     await self._wake.wait()
             except TimeoutError:
                 continue
-
-    def _tell(self, pending: _Pending) -> None:
-        pons = [None] if pending.whole or len(pending.pons) > MOST_PONS else sorted(pending.pons)
-        pending.whole = False
-        pending.pons.clear()
-        for pon in pons:
-            self._say(pending, pon)
 
     def _say(self, pending: _Pending, pon: str | None) -> None:
         try:

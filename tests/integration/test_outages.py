@@ -221,6 +221,27 @@ async def test_no_trap_can_forge_an_outage(database: Database, clock: Clock, mon
         assert await rows(database) == []
 
 
+async def test_a_storm_of_traps_costs_an_olt_few_looks(database: Database, clock: Clock) -> None:
+    async with AsyncExitStack() as stack:
+        simulated = await stack.enter_async_context(SimulatedOlt("epon", "vezha", pons=3))
+        service = await stack.enter_async_context(serving(database, clock))
+        olt = await registered(database, simulated)
+        traps = await stack.enter_async_context(sweeping_on(service, clock, olt))
+        assert traps.address is not None
+        simulated.traps_to = traps.address
+        asked = simulated.requests
+        assert simulated._transport is not None
+        kill(simulated, PON, 43)
+        one = trap_v2(b"public", LINK_DOWN, of_interface(7, "EPON0/1:1"))
+        for sent in range(0, 10_000, 100):
+            for _ in range(100):
+                simulated._transport.sendto(one, traps.address)
+            await until(lambda reached=sent: traps.counts.total() >= reached * 0.9)  # type: ignore[misc]
+        assert traps.counts["over"] > 8_000
+        await until(lambda: service.outages.of(olt.id, CALLER) is not None, 30)
+        assert simulated.requests - asked < 400  # a sweep of this OLT is some eighty
+
+
 async def test_an_outage_survives_a_restart_and_ends_afterwards(database: Database, clock: Clock) -> None:
     async with SimulatedOlt("epon", "vezha", pons=3) as simulated:
         async with serving(database, clock) as service:

@@ -179,7 +179,22 @@ async def test_after_the_last_trap_the_olt_is_looked_at_once_more(monkeypatch: p
     async with receiving() as (receiver, heard):
         send(receiver, DOWN)
         await until(lambda: len(heard.hints) == 2)
-        assert heard.hints == [("vezha", "EPON0/2"), ("vezha", None)]
+        assert heard.hints == [("vezha", "EPON0/2")] * 2
+
+
+async def test_single_traps_of_an_olt_that_name_no_place_do_not_make_it_be_swept_all_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(traps, "LOOK_EVERY_S", 0.05)
+    async with receiving() as (receiver, heard):
+        send(receiver, V2_NAMELESS)
+        await until(lambda: len(heard.hints) == 1)
+        send(receiver, *[V2_NAMELESS] * (traps.MANY - 1))
+        await until(lambda: receiver.counts["believed"] == traps.MANY)
+        send(receiver, DOWN)  # the next one makes many
+        await until(lambda: len(heard.hints) == 2)
+        assert heard.hints == [("vezha", None)] * 2
+        assert receiver.counts["believed"] == traps.MANY + 1
 
 
 async def test_a_port_that_cannot_be_had_is_a_fault_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
