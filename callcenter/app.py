@@ -23,6 +23,7 @@ from callcenter.calls.entry import LedgerEntry
 from callcenter.calls.ledger import Ledger, LedgerHealth
 from callcenter.calls.witness import Witness
 from callcenter.config import Settings
+from callcenter.desk.card import norms_of
 from callcenter.desk.live import live_routes
 from callcenter.desk.lookups import lookups_of
 from callcenter.desk.ports import DeskPorts, Measure, Part, PartState
@@ -32,6 +33,7 @@ from callcenter.desk.wallboard import wallboard_routes
 from callcenter.desk.wallboard_feed import WallboardFeed
 from callcenter.diag.mass import MassRule
 from callcenter.diag.outages import Outage
+from callcenter.diag.verdict import Thresholds
 from callcenter.diag.watch import LineWatch
 from callcenter.errors import CallCenterError, Misconfigured, RuleBroken, Unavailable
 from callcenter.floor.board import Board
@@ -122,6 +124,7 @@ class App:
             self.leader,
             tasks,
             clock,
+            norms_of=self.norms,
             rule_of=self.mass_rule,
             on_outage=self.on_outage,
         )
@@ -245,6 +248,11 @@ class App:
         await self.duties.load()
         await self.shelf.refresh()
         self.keeper.stir()
+
+    def norms(self, provider: ProviderId) -> Thresholds:
+        """Where this provider draws its lines, as its cards are judged."""
+        found = next((each for each in self.shelf.book().providers if each.id == provider), None)
+        return Thresholds() if found is None else norms_of(found)
 
     def mass_rule(self, provider: ProviderId) -> MassRule:
         """How many lines make a mass outage at this provider; the house's own rule where what it wrote cannot be."""

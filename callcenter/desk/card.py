@@ -156,7 +156,7 @@ class Card:
     @property
     def norms(self) -> Thresholds:
         """Where this provider draws its lines; the house's own where what it wrote cannot be."""
-        return _norms(self.provider.slug, tuple(sorted(self.provider.thresholds.items())))
+        return norms_of(self.provider)
 
     def with_subscribers(self, found: Sequence[Subscriber] | Missing, at: datetime) -> Card:
         """The only subscriber with this phone is the caller; several are a choice."""
@@ -225,6 +225,11 @@ class Card:
             history=ended if isinstance(self.history, Pending) else self.history,
             callback=ended if isinstance(self.callback, Pending) else self.callback,
         )
+
+
+def norms_of(provider: Provider) -> Thresholds:
+    """Where a provider draws its lines; the house's own where what it wrote cannot be."""
+    return _norms(provider.slug, tuple(sorted(provider.thresholds.items())))
 
 
 @lru_cache(maxsize=1000)

@@ -1,32 +1,14 @@
-"""Lines as pages and the API read them: what got worse, mass outages, how sweeps went, an ONU's light. Reads only."""
+"""Lines as pages and the API read them: mass outages, how sweeps went, an ONU's light. Reads only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.words import DeviceId, ProviderId
-
-
-@dataclass(frozen=True, slots=True)
-class WorseRow:
-    """A line that got worse, and whose it is; ``kind`` as in ``diag.worse``."""
-
-    device: DeviceId
-    device_name: str
-    provider: ProviderId
-    onu: str
-    kind: str
-    since: datetime
-    last_at: datetime
-    detail: dict[str, Any]
-    account: str | None
-    subscriber: str | None
-    address: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +66,6 @@ class DayRow:
     downs: int
 
 
-async def worse_lines(
-    conn: AsyncConnection, provider: ProviderId | None, kind: str | None, limit: int
-) -> list[WorseRow]:
-    """Open ones, newest first."""
-    rows = await conn.execute(_WORSE, {"provider": provider, "kind": kind, "limit": limit})
-    return [WorseRow(**row._mapping) for row in rows]
-
-
 async def outages(conn: AsyncConnection, provider: ProviderId | None, since: datetime, limit: int) -> list[OutageRow]:
     """Those that last, and those that ended since then; newest first."""
     rows = await conn.execute(_OUTAGES, {"provider": provider, "since": since, "limit": limit})
@@ -116,20 +90,6 @@ async def days_of(conn: AsyncConnection, device: int, onu: str, since: date) -> 
     return [DayRow(**r._mapping) for r in await conn.execute(_DAYS, {"device": device, "onu": onu, "since": since})]
 
 
-_WORSE = text(
-    """
-    SELECT w.device_id AS device, d.name AS device_name, w.provider_id AS provider, w.onu, w.kind, w.since, w.last_at,
-        w.detail, s.account, s.name AS subscriber, s.address
-    FROM onu_worse w JOIN device d ON d.id = w.device_id
-    LEFT JOIN LATERAL (
-        SELECT account, name, address FROM subscriber WHERE device_id = w.device_id AND onu = w.onu
-        ORDER BY status = 'closed', id LIMIT 1
-    ) s ON true
-    WHERE w.ended_at IS NULL AND (CAST(:provider AS bigint) IS NULL OR w.provider_id = :provider)
-        AND (CAST(:kind AS text) IS NULL OR w.kind = :kind)
-    ORDER BY w.since DESC, w.device_id, w.onu, w.kind LIMIT :limit
-    """
-)
 _OUTAGES = text(
     """
     SELECT o.id, o.device_id AS device, d.name AS device_name, o.provider_id AS provider, o.scope, o.place, o.reason,

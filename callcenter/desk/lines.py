@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
 
 from callcenter.desk.api import Ask, Gives, Id, Limit, Route, Takes, not_found, query_of
+from callcenter.desk.card import norms_of
 from callcenter.desk.guard import must_lead
 from callcenter.desk.light import HEIGHT, WIDTH, Picture, Span, picture
-from callcenter.desk.line_rows import days_of, device_of, device_rows, light_of, outages, worse_lines
+from callcenter.desk.line_rows import days_of, device_of, device_rows, light_of, outages
 from callcenter.desk.pages import PAGES, PORTS, catalogue_of, visible_providers, visitor_of, zone_of
-from callcenter.diag.verdict import Thresholds
-from callcenter.errors import Misconfigured
-from callcenter.routing.book import Provider
+from callcenter.diag.worse import Worse
+from callcenter.diag.worse_rows import worse_lines
 from callcenter.words import OnuAddress, ProviderId
 
 RECENT = timedelta(days=1)
 """For so long an outage that is over stays on the page."""
 WORSE_SHOWN = 200
-Kind = Literal["dropped", "weak", "critical", "flapping", "dark"]
 
 
 class OutageGiven(Gives):
@@ -51,7 +50,7 @@ class LinesWanted(Takes):
 
 
 class WorseWanted(LinesWanted):
-    kind: Kind | None = None
+    kind: Worse | None = None
 
 
 class WorseGiven(Gives):
@@ -99,7 +98,7 @@ async def api_outages(ask: Ask, wanted: LinesWanted) -> OutagesGiven:
 
 async def api_worse(ask: Ask, wanted: WorseWanted) -> WorsesGiven:
     async with ask.ports.db.scoped(ask.scope) as conn:
-        found = await worse_lines(conn, _provider(wanted.provider), wanted.kind, wanted.limit)
+        found = await worse_lines(conn, provider=_provider(wanted.provider), kind=wanted.kind, most=wanted.limit)
     return WorsesGiven(items=[WorseGiven.model_validate(one) for one in found])
 
 
@@ -128,7 +127,7 @@ async def page(request: web.Request) -> web.StreamResponse:
     async with ports.db.scoped(visitor.scope) as conn:
         values: dict[str, Any] = {
             "outages": await outages(conn, provider, ports.clock() - RECENT, WORSE_SHOWN),
-            "worse": await worse_lines(conn, provider, wanted.kind, WORSE_SHOWN),
+            "worse": await worse_lines(conn, provider=provider, kind=wanted.kind, most=WORSE_SHOWN),
             "devices": await device_rows(conn, provider),
         }
     providers = {one.id: one for one in visible_providers(ports.book(), visitor)}
@@ -169,7 +168,7 @@ async def _drawn(request: web.Request) -> dict[str, Any]:
         readings = await light_of(conn, device.id, onu, now - span.length) if span is not Span.QUARTER else []
         days = await days_of(conn, device.id, onu, (now - span.length).date()) if span is Span.QUARTER else []
     words = catalogue_of(request)
-    norms = _norms(provider)
+    norms = norms_of(provider)
     drawn: Picture = picture(
         readings, days, span, now, (norms.onu_rx_weak, norms.onu_rx_strong), provider.timezone, words
     )
@@ -177,13 +176,6 @@ async def _drawn(request: web.Request) -> dict[str, Any]:
         "picture": drawn, "device": device, "onu": onu, "span": span, "spans": tuple(Span), "provider": provider,
         "query": f"onu={quote(onu, safe='/:')}", "width": WIDTH, "height": HEIGHT,
     }  # fmt: skip
-
-
-def _norms(provider: Provider) -> Thresholds:
-    try:
-        return Thresholds.from_settings(provider.thresholds)
-    except Misconfigured:
-        return Thresholds()
 
 
 API = (

@@ -23,6 +23,8 @@ from callcenter.diag.outages import MassOutages, Outage
 from callcenter.diag.snmp import Snmp
 from callcenter.diag.sweep import Sweeper
 from callcenter.diag.traps import Traps
+from callcenter.diag.verdict import Thresholds
+from callcenter.diag.worse_rows import WorseWatch
 from callcenter.errors import CallCenterError
 from callcenter.store import Database, Scope
 from callcenter.store.leader import Leader
@@ -49,6 +51,7 @@ class LineWatch:
         tasks: asyncio.TaskGroup,
         clock: Clock,
         *,
+        norms_of: Callable[[ProviderId], Thresholds],
         rule_of: Callable[[ProviderId], MassRule],
         on_outage: Callable[[Outage], None],
     ) -> None:
@@ -62,9 +65,10 @@ class LineWatch:
         self.outages = MassOutages(
             database, clock, rule_of, neighbours=self.lines, on_change=on_outage, look_again=self._look_again
         )
+        self.worse = WorseWatch(database, clock, norms_of, lambda device, onu: self.outages.of(device, onu) is not None)
         self.sweeper = Sweeper(
             database, self.lines, vault, clock, every_s=settings.sweep_every_s, at_once=settings.sweep_at_once,
-            listeners=(self.outages.swept,), failed=(self.outages.sweep_failed,),
+            listeners=(self.outages.swept, self.worse.swept), failed=(self.outages.sweep_failed,),
         )  # fmt: skip
         self.traps = Traps(settings.traps_bind, clock, self._hinted, pon_at=self.lines.pon_at)
         self.rolling = Rolling(database, clock, keep_days=settings.keep_days, keep_sums_days=settings.keep_sums_days)

@@ -41,6 +41,7 @@ class WorseLine:
 
     device: DeviceId
     device_name: str
+    provider: ProviderId
     onu: str
     kind: Worse
     since: datetime
@@ -49,6 +50,7 @@ class WorseLine:
     ended_at: datetime | None
     account: str | None
     subscriber: str | None
+    address: str | None
 
 
 @dataclass(slots=True)
@@ -197,8 +199,9 @@ async def worse_lines(
     rows = await connection.execute(_LIST, given)
     return [
         WorseLine(
-            DeviceId(row.device_id), row.device_name, row.onu, Worse(row.kind), row.since, row.last_at, row.detail,
-            row.ended_at, row.account, row.subscriber,
+            DeviceId(row.device_id), row.device_name, ProviderId(row.provider_id), row.onu, Worse(row.kind), row.since,
+            row.last_at, row.detail,
+            row.ended_at, row.account, row.subscriber, row.address,
         )
         for row in rows
     ]  # fmt: skip
@@ -234,11 +237,11 @@ _END = text(
 )
 _LIST = text(
     """
-    SELECT w.device_id, d.name AS device_name, w.onu, w.kind, w.since, w.last_at, w.detail, w.ended_at,
-        s.account, s.name AS subscriber
+    SELECT w.device_id, d.name AS device_name, w.provider_id, w.onu, w.kind, w.since, w.last_at, w.detail, w.ended_at,
+        s.account, s.name AS subscriber, s.address
     FROM onu_worse w JOIN device d ON d.id = w.device_id
     LEFT JOIN LATERAL (
-        SELECT account, name FROM subscriber WHERE device_id = w.device_id AND onu = w.onu
+        SELECT account, name, address FROM subscriber WHERE device_id = w.device_id AND onu = w.onu
         ORDER BY status = 'closed', id LIMIT 1
     ) s ON true
     WHERE (w.ended_at IS NOT NULL) = :ended AND (CAST(:provider AS bigint) IS NULL OR w.provider_id = :provider)
