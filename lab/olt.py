@@ -24,7 +24,9 @@ from lab.mibs import FAMILIES
 from lab.plant import Down, Onu, Plant, build_plant
 from lab.snmp_agent import (
     GET,
+    NO_ACCESS,
     RESPONSE,
+    SET,
     TOO_BIG,
     Mib,
     NotSnmp,
@@ -32,6 +34,7 @@ from lab.snmp_agent import (
     Request,
     Rows,
     Value,
+    VarBind,
     encode,
     read_request,
     tlv,
@@ -92,6 +95,10 @@ class SimulatedOlt(asyncio.DatagramProtocol):
         self.traps_to = traps_to
         """Who is told of what happens to its ONUs; ``None`` for nobody."""
         self.area = area
+        self.write_community = ""
+        """What a SET must bring; empty lets nobody write."""
+        self.written: list[tuple[tuple[int, ...], int | bytes]] = []
+        """What was set, in order. It changes nothing that is read."""
         self.requests = 0
         self.outstanding = 0
         self.peak_outstanding = 0
@@ -231,7 +238,8 @@ class SimulatedOlt(asyncio.DatagramProtocol):
             asked = read_request(data)
         except NotSnmp:
             return
-        if asked.community != self._community:
+        may_write = bool(self.write_community) and asked.community == self.write_community.encode()
+        if asked.community != self._community and not may_write:
             return
         self.requests += 1
         self.outstanding += 1
@@ -259,7 +267,14 @@ class SimulatedOlt(asyncio.DatagramProtocol):
     def _answers(self, data: bytes, asked: Request) -> list[bytes]:
         if asked.kind == GET and len(asked.oids) > self.most_binds:
             return [write_response(asked, [], status=TOO_BIG)]
-        binds = self._mib.answer(asked)
+        if asked.kind == SET:
+            if not self.write_community or asked.community != self.write_community.encode():
+                return [write_response(asked, [], status=NO_ACCESS, index=1)]
+            pairs = list(zip(asked.oids, asked.values, strict=True))
+            self.written += pairs if self.fault is None else []
+            binds: list[VarBind] = [*pairs]
+        else:
+            binds = self._mib.answer(asked)
         match self.fault:
             case None | Fault.SILENT:
                 return [write_response(asked, binds)]

@@ -7,7 +7,7 @@ itself. net-snmp's ``snmpget`` and ``snmpbulkwalk`` read it too.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -33,8 +33,8 @@ Value: TypeAlias = int | bytes | Oid | Ticks | Bare
 VarBind: TypeAlias = tuple[Oid, Value]
 Rows: TypeAlias = Mapping[Oid, Callable[[], Value]]
 
-GET, GET_NEXT, RESPONSE, GET_BULK = 0xA0, 0xA1, 0xA2, 0xA5
-TOO_BIG, GEN_ERR = 1, 5
+GET, GET_NEXT, RESPONSE, SET, GET_BULK = 0xA0, 0xA1, 0xA2, 0xA3, 0xA5
+TOO_BIG, GEN_ERR, NO_ACCESS = 1, 5, 6
 
 
 class NotSnmp(Exception):
@@ -124,24 +124,32 @@ class Request:
     non_repeaters: int
     max_repetitions: int
     oids: tuple[Oid, ...]
+    values: tuple[int | bytes, ...] = ()
+    """What a SET brings."""
 
 
 def read_request(datagram: bytes) -> Request:
-    """Raises ``NotSnmp`` for anything that is no GET, GETNEXT or GETBULK of v2c."""
+    """Raises ``NotSnmp`` for anything that is no GET, GETNEXT, GETBULK or SET of v2c."""
     try:
         [(_, message)] = _parts(datagram)
         (_, version), (_, community), (kind, pdu) = _parts(message)
         (_, request_id), (_, second), (_, third), (_, binds) = _parts(pdu)
-        oids = tuple(_to_oid(_parts(bind)[0][1]) for _, bind in _parts(binds))
+        pairs = [_parts(bind) for _, bind in _parts(binds)]
+        oids = tuple(_to_oid(pair[0][1]) for pair in pairs)
+        values = tuple(_to_value(*pair[1]) for pair in pairs) if kind == SET else ()
     except (ValueError, IndexError) as exc:
         raise NotSnmp("not a message") from exc
     numbers = [int.from_bytes(raw, "big", signed=True) for raw in (version, request_id, second, third)]
-    if numbers[0] != 1 or kind not in {GET, GET_NEXT, GET_BULK}:
+    if numbers[0] != 1 or kind not in {GET, GET_NEXT, GET_BULK, SET}:
         raise NotSnmp("not a request of v2c")
-    return Request(numbers[0], community, kind, numbers[1], numbers[2], numbers[3], oids)
+    return Request(numbers[0], community, kind, numbers[1], numbers[2], numbers[3], oids, values)
 
 
-def write_response(asked: Request, binds: list[VarBind], status: int = 0, index: int = 0) -> bytes:
+def _to_value(tag: int, content: bytes) -> int | bytes:
+    return int.from_bytes(content, "big", signed=True) if tag == 0x02 else content
+
+
+def write_response(asked: Request, binds: Sequence[VarBind], status: int = 0, index: int = 0) -> bytes:
     rows = b"".join(tlv(0x30, encode(oid) + encode(value)) for oid, value in binds)
     pdu = encode(asked.request_id) + encode(status) + encode(index) + tlv(0x30, rows)
     return tlv(0x30, encode(asked.version) + encode(asked.community) + tlv(RESPONSE, pdu))

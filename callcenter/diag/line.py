@@ -206,8 +206,8 @@ class LineReader:
         except Unavailable as exc:
             self._ails(line, exc.why, quiet=QUIET)
             return Missing("line.missing.timeout", olt.name)
-        except Refused as exc:
-            self._ails(line, exc.why, quiet=0)
+        except (Refused, Misconfigured) as exc:
+            self._ails(line, exc.why if isinstance(exc, Refused) else str(exc), quiet=0)
             return Missing("line.missing.refused", olt.name)
         except Exception:  # a driver's mistake costs this card its levels, not everybody the service
             log.exception("reading %s of OLT %s failed", onu, olt.name)
@@ -246,7 +246,7 @@ class LineReader:
             return Missing("line.missing.nonsense", olt.name)
         except Unavailable:
             return Missing("line.missing.timeout", olt.name)
-        except Refused:
+        except (Refused, Misconfigured):
             return Missing("line.missing.refused", olt.name)
         except Exception:  # a driver's mistake, as in a reading
             log.exception("asking OLT %s failed", olt.name)

@@ -50,6 +50,7 @@ LONGEST_ANSWER = 5.0
 """Seconds after which a request is forgotten, whatever budget is left."""
 WORDS_PER_REQUEST = 16
 """Datagrams a device may send for one request before the doorkeeper stops listening to it."""
+SHORTEST_SECRET = 8
 
 AUTHS = {
     "": config.USM_AUTH_NONE, "md5": config.USM_AUTH_HMAC96_MD5, "sha": config.USM_AUTH_HMAC96_SHA,
@@ -195,11 +196,16 @@ def _auth_data(target: SnmpTarget, credentials: Credentials) -> Any:
             f"{target.name}: SNMPv3 knows {', '.join(filter(None, AUTHS))} for auth and "
             f"{', '.join(filter(None, PRIVS))} for priv"
         )
+    auth, priv = credentials.auth_secret.get_secret_value(), credentials.priv_secret.get_secret_value()
+    if (credentials.auth and len(auth) < SHORTEST_SECRET) or (credentials.priv and len(priv) < SHORTEST_SECRET):
+        raise Misconfigured(f"{target.name}: SNMPv3 secrets have at least {SHORTEST_SECRET} letters (RFC 3414)")
+    if credentials.priv and not credentials.auth:
+        raise Misconfigured(f"{target.name}: SNMPv3 has no privacy without authentication")
     try:
         return UsmUserData(
             credentials.user,
-            credentials.auth_secret.get_secret_value() or None,
-            credentials.priv_secret.get_secret_value() or None,
+            auth if credentials.auth else None,
+            priv if credentials.priv else None,
             authProtocol=AUTHS[credentials.auth],
             privProtocol=PRIVS[credentials.priv],
         )
