@@ -1,0 +1,100 @@
+"""BDCOM's shell (oxidized bdcom.rb, NOC BDCOM/xPON): a pager that goes off, ``config``, PON interfaces."""
+
+from __future__ import annotations
+
+import re
+
+from lab.clis.script import Answer, Place, Script
+from lab.plant import Onu, Plant, build_plant
+
+MODES = {"user": ">", "enable": "#", "config": "_config#"}
+
+HEAD = "IntfName   VendorID  ModelID   MAC Address        BindType Status            Dereg Reason"
+
+
+def prompt(place: Place) -> str:
+    return place.name + MODES.get(place.mode, f"_config_{place.at}#")
+
+
+def answer(place: Place, line: str) -> Answer:
+    plant: Plant = place.model
+    match place.mode, line.split():
+        case _, ["exit" | "quit"]:
+            if place.mode in {"user", "enable"}:
+                place.leaving = True
+            place.mode = {"config": "enable"}.get(place.mode, "config")
+            return ""
+        case _, ["end"] if place.mode not in {"user", "enable"}:
+            place.mode = "enable"
+            return ""
+        case "user", ["enable"]:
+            place.mode = "enable"
+            return ""
+        case "user", _:
+            return None
+        case _, ["terminal", "length", rows]:
+            place.paging = rows != "0"
+            return ""
+        case _, ["terminal", "width", _]:
+            return ""
+        case "enable", ["config"]:
+            place.mode = "config"
+            return ""
+        case "enable", ["write", "all"]:
+            return "Saving current configuration...\nOK!"
+        case _, ["interface", "epon", at] if place.mode not in {"user", "enable"}:
+            if not _is_there(plant, at):
+                return "% Invalid input"
+            place.mode, place.at = "config-if", f"epon{at}"
+            return ""
+        case "config-if", ["epon", "onu", "description", *said] if said:
+            plant.onus[place.at.upper()].description = " ".join(said)
+            return ""
+        case "config-if", ["epon", "onu", "port", "1", "ctc", "vlan", "mode", "tag", vlan] if vlan.isdecimal():
+            plant.onus[place.at.upper()].vlan = int(vlan)
+            return ""
+        case _, ["show", "epon", "onu-information"]:
+            return "\n".join([HEAD, "-" * len(HEAD), *(_row(onu) for onu in plant.onus.values())])
+        case _, ["show", "mac", "address-table", "interface", at]:
+            onu = plant.onus.get(at.upper())
+            if onu is None:
+                return "% Invalid input"
+            macs = [f"{onu.vlan:<8}{_dotted(mac)}      DYNAMIC  {at.lower()}" for mac in onu.behind]
+            return "\n".join(["Vlan    Mac Address       Type     Ports", *macs])
+        case _, ["show", "running-config", "interface", "epon", at]:
+            onu = plant.onus.get(f"EPON{at}".upper())
+            return "% Invalid input" if onu is None else _configuration(onu)
+        case _:
+            return None
+
+
+def _is_there(plant: Plant, at: str) -> bool:
+    return f"EPON{at}" in plant.onus or f"EPON{at}" in plant.pons
+
+
+def _row(onu: Onu) -> str:
+    state = "auto-configured" if onu.down is None else "lost"
+    return f"{onu.address!s:<11}BDCM      1501      {_dotted(onu.mac)}     static   {state:<18}N/A"
+
+
+def _configuration(onu: Onu) -> str:
+    words = [f"interface EPON{str(onu.address)[4:]}"]
+    if onu.description:
+        words.append(f" epon onu description {onu.description}")
+    words.append(f" epon onu port 1 ctc vlan mode tag {onu.vlan}")
+    return "\n".join(["Building configuration...", "", "Current configuration:", "!", *words, "!"])
+
+
+def _dotted(mac: bytes) -> str:
+    return ".".join(re.findall("....", mac.hex()))
+
+
+SCRIPT = Script(
+    name="bdcom_epon",
+    answer=answer,
+    prompt=prompt,
+    model=lambda: build_plant("epon", 2, 32, lambda: 0.0, 1),
+    pager=" --More-- ",
+    pager_erased="\b" * 10 + " " * 10 + "\b" * 10,
+    wrong_login="Authentication failed!",
+)
