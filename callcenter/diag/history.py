@@ -124,12 +124,13 @@ class Rolling:
             await asyncio.sleep(self._every_s)
 
     async def once(self) -> None:
-        """Rolls up every day that has points and is not done, provider by provider, then deletes what is too old."""
+        """Rolls up every day that has points and is not done, device by device, then deletes what is too old."""
         today = self._clock().date()
         async with self._database.scoped(Scope.all()) as connection:
-            providers = [ProviderId(row.id) for row in await connection.execute(_PROVIDERS)]
-        for provider in providers:
-            await self._roll(provider, today)
+            known = [(DeviceId(row.id), ProviderId(row.provider_id)) for row in await connection.execute(_DEVICES)]
+        for device, provider in known:
+            await self._roll(device, provider, today)
+        for provider in sorted({provider for _, provider in known}):
             gone = [(_DELETE_POINTS, today - timedelta(days=self._keep_days))]
             gone += [(_DELETE_DAYS, today - timedelta(days=self._keep_sums_days))]
             for statement, before in gone:
@@ -139,15 +140,16 @@ class Rolling:
                     if done.rowcount < self.BATCH:
                         break
 
-    async def _roll(self, provider: ProviderId, today: date) -> None:
+    async def _roll(self, device: DeviceId, provider: ProviderId, today: date) -> None:
         async with self._database.scoped(Scope.only([provider])) as connection:
-            first, done = (await connection.execute(_REACH, {"provider": provider})).one()
+            first, done = (await connection.execute(_REACH, {"device": device})).one()
         if first is None:
             return
         day = max(first, done or first)  # the last one that was rolled up may not have been over then
         while day <= today:
             async with self._database.scoped(Scope.only([provider])) as connection:
-                await connection.execute(_ROLL, {"provider": provider, "day": day, "next": day + timedelta(days=1)})
+                given = {"device": device, "provider": provider, "day": day, "next": day + timedelta(days=1)}
+                await connection.execute(_ROLL, given)
             day += timedelta(days=1)
 
 
@@ -197,31 +199,31 @@ _WEEKS = text(
     FROM past GROUP BY onu
     """
 )
-_PROVIDERS = text("SELECT id FROM provider ORDER BY id")
+_DEVICES = text("SELECT id, provider_id FROM device ORDER BY id")
 _REACH = text(
     """
-    SELECT CAST((SELECT min(at) FROM onu_history WHERE provider_id = :provider) AT TIME ZONE 'UTC' AS date),
-        (SELECT max(day) FROM onu_day WHERE provider_id = :provider)
+    SELECT CAST((SELECT min(at) FROM onu_history WHERE device_id = :device) AT TIME ZONE 'UTC' AS date),
+        (SELECT max(day) FROM onu_day WHERE device_id = :device)
     """
 )
 _ROLL = text(
     """
     INSERT INTO onu_day (device_id, provider_id, onu, day, readings, rx_min, rx_avg, rx_max, olt_rx_avg, downs)
-    SELECT device_id, :provider, onu, CAST(:day AS date), count(*) FILTER (WHERE of_day), min(onu_rx), avg(onu_rx),
+    SELECT :device, :provider, onu, CAST(:day AS date), count(*) FILTER (WHERE of_day), min(onu_rx), avg(onu_rx),
         max(onu_rx), avg(olt_rx), count(*) FILTER (WHERE went_down)
     FROM (
-        SELECT device_id, onu, of_day, of_day AND state = 'offline' AND before IN ('online', 'starting') AS went_down,
+        SELECT onu, of_day AND state = 'offline' AND before IN ('online', 'starting') AS went_down, of_day,
             CASE WHEN of_day THEN onu_rx END AS onu_rx, CASE WHEN of_day THEN olt_rx END AS olt_rx
         FROM (
-            SELECT device_id, onu, state, onu_rx, olt_rx,
+            SELECT onu, state, onu_rx, olt_rx,
                 at >= CAST(:day AS date) AT TIME ZONE 'UTC' AS of_day,
-                lag(state) OVER (PARTITION BY device_id, onu ORDER BY at) AS before
+                lag(state) OVER (PARTITION BY onu ORDER BY at) AS before
             FROM onu_history
-            WHERE provider_id = :provider AND at >= (CAST(:day AS date) - interval '3 hours') AT TIME ZONE 'UTC'
+            WHERE device_id = :device AND at >= (CAST(:day AS date) - interval '3 hours') AT TIME ZONE 'UTC'
                 AND at < CAST(:next AS date) AT TIME ZONE 'UTC'
         ) AS points
     ) AS points
-    GROUP BY device_id, onu HAVING count(*) FILTER (WHERE of_day) > 0
+    GROUP BY onu HAVING count(*) FILTER (WHERE of_day) > 0
     ON CONFLICT (device_id, onu, day) DO UPDATE SET readings = excluded.readings, rx_min = excluded.rx_min,
         rx_avg = excluded.rx_avg, rx_max = excluded.rx_max, olt_rx_avg = excluded.olt_rx_avg, downs = excluded.downs
     """
