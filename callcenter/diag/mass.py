@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,8 +21,6 @@ from callcenter.errors import Misconfigured
 from callcenter.words import DeviceId, OnuAddress
 
 OutageScope: TypeAlias = Literal["pon", "olt", "area"]
-Line: TypeAlias = tuple[DeviceId, OnuAddress]
-"""One ONU among those of all OLTs."""
 SILENT = "silent"
 """The place of an outage that is not of ONUs: the OLT itself does not answer."""
 LATE = timedelta(minutes=15)
@@ -275,22 +273,21 @@ def find(
 
     ``known`` are those that were open before: they last until so many are back that it is beyond doubt.
     """
-    lines = {(device, onu): one for onu, one in seen.items()}
     known = [outage for outage in known if outage.device == device and outage.scope != "area" and not outage.silent]
     if not known and sum(one.dark for one in seen.values()) < rule.least:
         return []
-    pons: dict[str, dict[Line, Seen]] = defaultdict(dict)
-    for (_, onu), one in lines.items():
-        pons[onu.pon][device, onu] = one
+    lines = _lines(now, device, seen, rule)
+    pons: dict[str, list[_Line]] = defaultdict(list)
+    for line in lines:
+        pons[line.onu.pon].append(line)
     found: list[MassOutage] = []
     for pon, members in sorted(pons.items()):
         before = _known(known, (device, "pon", pon))
-        if (outage := _place(now, (device, "pon", pon), members, rule, before)) is not None:
+        if (outage := _place((device, "pon", pon), members, rule, before)) is not None:
             found.append(outage)
     before = _known(known, (device, "olt", ""))
-    if (outage := _place(now, (device, "olt", ""), lines, rule, before)) is not None and _all_over(
-        outage, pons, rule, was_open=before is not None
-    ):
+    outage = _place((device, "olt", ""), lines, rule, before)
+    if outage is not None and _all_over(outage, pons, rule, was_open=before is not None):
         found.append(outage)
     return broadest(found)
 
@@ -303,9 +300,9 @@ def find_area(
     if not area or len(seen) < 2:
         return None
     before = next((outage for outage in known if outage.scope == "area" and outage.place == area), None)
-    lines = {(device, onu): one for device, onus in seen.items() for onu, one in onus.items()}
+    lines = [line for device, onus in seen.items() for line in _lines(now, device, onus, rule)]
     key: tuple[DeviceId, OutageScope, str] = (before.device if before else min(seen), "area", area)
-    outage = _place(now, key, lines, rule, before)
+    outage = _place(key, lines, rule, before)
     if outage is None:
         return None
     touched = Counter(dark.device for dark in outage.dark)
@@ -324,14 +321,12 @@ def broadest(outages: Iterable[MassOutage]) -> list[MassOutage]:
     """Of outages that are one, the widest only: a port's within its OLT's, an OLT's within its district's."""
     rank: dict[OutageScope, int] = {"area": 0, "olt": 1, "pon": 2}
     kept: list[MassOutage] = []
+    wider: list[tuple[int, set[Dark]]] = []
     for outage in sorted(outages, key=lambda one: (rank[one.scope], one.device, one.place)):
-        lines = {(dark.device, dark.onu) for dark in outage.dark}
-        if not any(
-            len(lines & {(dark.device, dark.onu) for dark in wider.dark}) * 2 > len(lines)
-            for wider in kept
-            if rank[wider.scope] < rank[outage.scope]
-        ):
+        lines, here = set(outage.dark), rank[outage.scope]
+        if not any(len(lines & others) * 2 > len(lines) for there, others in wider if there < here):
             kept.append(outage)
+            wider.append((here, lines))
     return kept
 
 
@@ -339,88 +334,93 @@ def _known(known: Iterable[MassOutage], key: tuple[DeviceId, OutageScope, str]) 
     return next((outage for outage in known if outage.key == key), None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What counts of one ONU."""
+
+    device: DeviceId
+    onu: OnuAddress
+    lit: bool
+    span: tuple[datetime, datetime] | None
+    """Between which moments it went dark, where it is dark and somebody saw it online before."""
+    since: datetime | None
+    reason: DownReason
+
+
+def _lines(now: datetime, device: DeviceId, seen: Mapping[OnuAddress, Seen], rule: MassRule) -> list[_Line]:
+    stale, gap = now - timedelta(seconds=rule.stale_s), timedelta(seconds=rule.gap_s)
+    lines = []
+    for onu, one in seen.items():
+        if not one.darks:
+            if one.lit:
+                lines.append(_Line(device, onu, True, None, None, DownReason.UNKNOWN))
+            continue
+        exact, online = one.exact, one.was_online_at
+        since = exact or one.darks[0].at
+        span = (exact, exact) if exact else (online, since) if online and since - online <= gap else None
+        if span is not None and since > stale:
+            lines.append(_Line(device, onu, False, span, since, one.reason))
+    return lines
+
+
 def _place(
-    now: datetime, key: tuple[DeviceId, OutageScope, str], lines: Mapping[Line, Seen], rule: MassRule,
-    before: MassOutage | None,
-) -> MassOutage | None:  # fmt: skip
+    key: tuple[DeviceId, OutageScope, str], lines: Sequence[_Line], rule: MassRule, before: MassOutage | None
+) -> MassOutage | None:
     """The outage of one place, found anew or still going on."""
-    stale = now - timedelta(seconds=rule.stale_s)
-    darks = {line: one for line, one in lines.items() if one.since is not None and one.since > stale}
-    lasting = None if before is None else _lasts(before, lines, darks, rule)
-    fresh = _begins(key, lines, darks, rule)
+    lasting = None if before is None else _lasts(before, lines, rule)
+    fresh = _begins(key, lines, rule)
     if lasting is None or fresh is None:
         return lasting or fresh
-    return lasting if fresh.since <= lasting.since or len(fresh.dark) <= len(lasting.dark) else _joined(lasting, fresh)
-
-
-def _joined(lasting: MassOutage, fresh: MassOutage) -> MassOutage:
+    if fresh.since <= lasting.since or len(fresh.dark) <= len(lasting.dark):
+        return lasting
     return replace(fresh, since=lasting.since, total=max(lasting.total, fresh.total))
 
 
-def _begins(
-    key: tuple[DeviceId, OutageScope, str], lines: Mapping[Line, Seen], darks: Mapping[Line, Seen], rule: MassRule
-) -> MassOutage | None:
-    lit = sum(1 for one in lines.values() if one.lit)
-    width = timedelta(seconds=rule.within_s)
-    for start, held in _windows(darks.values(), rule):
-        total = lit + _gone(darks, start, rule)
+def _begins(key: tuple[DeviceId, OutageScope, str], lines: Sequence[_Line], rule: MassRule) -> MassOutage | None:
+    lit = sum(1 for line in lines if line.lit)
+    width, lookback = timedelta(seconds=rule.within_s), timedelta(seconds=rule.lookback_s)
+    for start, held in _windows(lines, rule):
+        if held < rule.share * (lit + held):
+            continue
+        total = lit + sum(1 for line in lines if line.since and line.since >= start - lookback)
         if held >= rule.share * total:
-            spans = ((line, _span(one, rule)) for line, one in darks.items())
-            together = [line for line, span in spans if span and span[0] <= start + width and span[1] >= start]
-            return MassOutage(*key, start, _sorted(together, lines), total)
+            together = [line for line in lines if line.span and line.span[0] <= start + width and line.span[1] >= start]
+            return MassOutage(*key, start, _sorted(together), total)
     return None
 
 
-def _lasts(
-    before: MassOutage, lines: Mapping[Line, Seen], darks: Mapping[Line, Seen], rule: MassRule
-) -> MassOutage | None:
+def _lasts(before: MassOutage, lines: Sequence[_Line], rule: MassRule) -> MassOutage | None:
     """An outage lasts while half of what began it is left: a few lines that come and go neither end nor renew it."""
-    slack = timedelta(seconds=rule.within_s)
-    still = [line for line, one in darks.items() if one.since is not None and one.since >= before.since - slack]
+    earliest = before.since - timedelta(seconds=rule.within_s)
+    still = [line for line in lines if line.since is not None and line.since >= earliest]
     total = max(before.total, len(still))
     if len(still) < max(2, rule.least - 1) or len(still) * 2 < rule.share * total:
         return None
-    return replace(before, dark=_sorted(still, lines), total=total)
+    return replace(before, dark=_sorted(still), total=total)
 
 
-def _sorted(which: Iterable[Line], lines: Mapping[Line, Seen]) -> tuple[Dark, ...]:
-    return tuple(sorted(Dark(device, onu, lines[device, onu].reason) for device, onu in which))
+def _sorted(lines: Iterable[_Line]) -> tuple[Dark, ...]:
+    by_place = sorted(lines, key=lambda line: (line.device, line.onu.family, line.onu.path, line.onu.onu))
+    return tuple(Dark(line.device, line.onu, line.reason) for line in by_place)
 
 
-def _span(one: Seen, rule: MassRule) -> tuple[datetime, datetime] | None:
-    """Between which moments it went dark; ``None`` where nobody saw it online before, or too long ago to tell."""
-    if (exact := one.exact) is not None:
-        return exact, exact
-    if one.was_online_at is None or one.since is None or one.since - one.was_online_at > timedelta(seconds=rule.gap_s):
-        return None
-    return one.was_online_at, one.since
-
-
-def _windows(darks: Iterable[Seen], rule: MassRule) -> list[tuple[datetime, int]]:
+def _windows(lines: Iterable[_Line], rule: MassRule) -> list[tuple[datetime, int]]:
     """Where a window of ``within_s`` may begin and how many moments it can hold: the fullest first, then the latest."""
-    spans = [span for one in darks if (span := _span(one, rule))]
+    spans = [line.span for line in lines if line.span]
     firsts, lasts = sorted(span[0] for span in spans), sorted(span[1] for span in spans)
     width = timedelta(seconds=rule.within_s)
-    held = {last: bisect_right(firsts, last + width) - bisect_left(lasts, last) for last in lasts}
-    return sorted(((at, many) for at, many in held.items() if many >= rule.least), key=_fullest, reverse=True)
+    held = {last: bisect_right(firsts, last + width) - bisect_left(lasts, last) for last in set(lasts)}
+    return sorted(
+        ((at, many) for at, many in held.items() if many >= rule.least), key=lambda one: (one[1], one[0]), reverse=True
+    )
 
 
-def _fullest(window: tuple[datetime, int]) -> tuple[int, datetime]:
-    return window[1], window[0]
-
-
-def _gone(darks: Mapping[Line, Seen], start: datetime, rule: MassRule) -> int:
-    """How many are dark now that were online shortly before."""
-    earliest = start - timedelta(seconds=rule.lookback_s)
-    return sum(1 for one in darks.values() if one.since is not None and one.since >= earliest and _span(one, rule))
-
-
-def _all_over(outage: MassOutage, pons: Mapping[str, Mapping[Line, Seen]], rule: MassRule, *, was_open: bool) -> bool:
+def _all_over(outage: MassOutage, pons: Mapping[str, Sequence[_Line]], rule: MassRule, *, was_open: bool) -> bool:
     """Every PON that has enough ONUs to tell is dark by the rule; of an outage known before, half of them still."""
     hit = Counter(dark.onu.pon for dark in outage.dark)
-    total: Counter[str] = Counter(dict(hit))
+    total = Counter(hit)
     for pon, members in pons.items():
-        total[pon] += sum(1 for one in members.values() if one.lit)
+        total[pon] += sum(1 for line in members if line.lit)
     counted = [pon for pon, many in total.items() if many >= rule.least] or [pon for pon, many in total.items() if many]
     if len(counted) < 2:
         return False

@@ -80,6 +80,8 @@ class _Olt:
     """Whether this service has seen all of it: else nothing is concluded beyond the PONs it looked at."""
     remembered_at: datetime | None = None
     """When its past was last read from the database, or the OLT looked at."""
+    found: list[MassOutage] | None = None
+    """Its own outages as they were last judged; ``None`` when something was seen since."""
     failed: int = 0
     failed_at: datetime | None = None
     first_failed_at: datetime | None = None
@@ -222,7 +224,7 @@ class MassOutages:
         return look.dark_at is not None
 
     def _take(self, olt: _Olt, readings: Mapping[OnuAddress, OnuReading], at: datetime) -> bool:
-        olt.remembered_at = at
+        olt.remembered_at, olt.found = at, None
         return sum([self._see(olt, onu, reading, at) for onu, reading in readings.items()]) > 0
 
     async def _remember(self, olt: _Olt, pon: str | None = None) -> None:
@@ -274,7 +276,8 @@ class MassOutages:
             return
         here = olt.device.id
         known = [outage.mass for outage in self._open.values()]
-        found, concerned = find(at, here, olt.seen, rule, known), {here}
+        olt.found = find(at, here, olt.seen, rule, known)
+        found, concerned = [*olt.found], {here}
         areas = [one for one in self._open.values() if one.scope == "area" and one.place == olt.device.area]
         areas = [one for one in areas if one.provider == olt.device.provider]
         district = self._district(olt.device)
@@ -292,7 +295,9 @@ class MassOutages:
                     concerned = {here, *district}
                     found += [area] if area is not None else []
                     for each in sorted(concerned - {here}):
-                        found += find(at, each, district[each], rule, known)
+                        other = self._olts[each]
+                        other.found = find(at, each, other.seen, rule, known) if other.found is None else other.found
+                        found += other.found
             kept = {mass.key: mass for mass in broadest(found)}
             over = {one.key for one in areas}
         over |= {key for key in self._open if key[0] in concerned and key[1] != "area" and key[2] != SILENT}
@@ -406,6 +411,7 @@ class MassOutages:
             if (olt := self._olts.get(dark.device)) is not None:
                 seen = olt.seen.get(dark.onu, NEVER_SEEN).after(Look(outage.since - MOMENT, Sight.LIT))
                 olt.seen[dark.onu] = seen.after(Look(outage.since, Sight.DARK, dark.reason))
+                olt.found = None
 
     async def _save(self) -> None:
         while self._unsaved:
