@@ -50,6 +50,20 @@ class Cause(StrEnum):
     NO_LEVELS = "no-levels"
     UNREADABLE = "unreadable"
     NO_READING = "no-reading"
+    # What only a full diagnosis finds (``conclusion``):
+    OLT_SILENT = "olt-silent"
+    MASS_OUTAGE = "mass-outage"
+    DROPPED = "dropped"
+    DROPPED_SOME = "dropped-some"
+    PORT_OFF = "port-off"
+    PORT_DOWN = "port-down"
+    PORT_ERRORS = "port-errors"
+    NO_MAC = "no-mac"
+    OTHER_MAC = "other-mac"
+    WRONG_VLAN = "wrong-vlan"
+    FLAPPING = "flapping"
+    LOSS_AT_PROVIDER = "loss-at-provider"
+    LOSS_AT_LINE = "loss-at-line"
 
 
 @dataclass(frozen=True, slots=True)
