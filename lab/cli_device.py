@@ -356,7 +356,7 @@ class _SshWire:
 
     def close(self) -> None:
         self._process.close()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, AssertionError):  # asyncssh asserts that the connection is still there
             self._process.channel.get_connection().close()
 
 

@@ -40,7 +40,10 @@ OLDEST = 300.0
 
 
 class CommandRefused(Refused):
-    """The device refused a command: those before number ``at`` (from 0) were carried out, none after it was sent."""
+    """The device refused a command: those before number ``at`` (from 0) were carried out, none after it was sent.
+
+    ``at`` is the number of commands when all were carried out and only the saving was refused.
+    """
 
     def __init__(self, system: str, at: int, command: str, said: str) -> None:
         super().__init__(system, f"refused {command!r}: {said}")
@@ -189,7 +192,8 @@ class Cli:
                 session.spent = True
                 raise CommandRefused(session.device.name, at, command, said.refused)
         await self._step(session, dialect.leave_configure if dialect.configure else "", deadline)
-        await self._step(session, dialect.save, deadline)
+        if dialect.save and (said := await self._one(session, dialect.save, deadline)).refused:
+            raise CommandRefused(session.device.name, len(commands), dialect.save, said.refused)
         return tuple(outputs)
 
     async def _step(self, session: Session, command: str, deadline: float) -> None:

@@ -42,7 +42,8 @@ def answer(place: Place, line: str) -> Answer:
             return ""
         case "enable", ["write", "all"]:
             return "Saving current configuration...\nOK!"
-        case _, ["interface", "epon", at] if place.mode not in {"user", "enable"}:
+        case _, ["interface", *where] if place.mode not in {"user", "enable"}:
+            at = "".join(where).casefold().removeprefix("epon")
             if not _is_there(plant, at):
                 return "% Invalid input"
             place.mode, place.at = "config-if", f"epon{at}"

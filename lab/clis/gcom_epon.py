@@ -35,6 +35,8 @@ def answer(place: Place, line: str) -> Answer:
             return ""
         case "user", _:
             return None
+        case "enable", ["copy", "running-config", "startup-config"]:
+            return Ask("Startup config in flash will be updated, are you sure(y/n)?[n]", _saved)
         case "enable", ["configure", "terminal"]:
             place.mode = "config"
             return ""
@@ -68,6 +70,10 @@ def _restart(plant: Plant, typed: str) -> str:
         plant.onus.clear()
         return "Restarting..."
     return ""
+
+
+def _saved(typed: str) -> str:
+    return "Building, please wait...\nUpdate startup config successfully." if typed.casefold() == "y" else ""
 
 
 def _reboot(onu: Onu, typed: str) -> str:
