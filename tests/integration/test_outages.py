@@ -14,7 +14,7 @@ from sqlalchemy import text
 from callcenter.diag import outages as watch
 from callcenter.diag import sweep as sweeping
 from callcenter.diag.devices import Device
-from callcenter.diag.line import LineReader
+from callcenter.diag.line import LineReader, LineReading
 from callcenter.diag.mass import MassRule
 from callcenter.diag.outages import MassOutages, Outage
 from callcenter.diag.reading import DownReason
@@ -24,11 +24,14 @@ from callcenter.diag.traps import Traps
 from callcenter.store import Database, Scope
 from callcenter.store.notices import Notices, Topic
 from callcenter.words import Known, Missing, OnuAddress, ProviderId
+from lab.mibs import FAMILIES
 from lab.olt import Fault, SimulatedOlt
 from lab.traps import LINK_DOWN, of_interface, trap_v2
 from tests.integration.test_line import registered
 from tests.keys import VAULT
 
+TELLS = {"eltex_ltp": (DownReason.UNKNOWN, DownReason.UNKNOWN)}
+"""What families that do not tell reasons apart say of lost light and of lost power: Eltex has none in its MIB."""
 PON = "EPON0/2"
 CALLER = OnuAddress.parse(f"{PON}:7")
 
@@ -161,6 +164,58 @@ async def test_while_a_call_rings_the_neighbours_tell_that_it_is_not_only_the_ca
         assert (outage.dark, outage.total, outage.source) == (43, 48, "call")
         assert simulated.requests - asked < 30  # fifty callers, one look
         await row_is(database, ("pon", PON, 43, 48, "call", True))
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+async def test_every_family_tells_of_its_neighbours_by_a_call_and_by_a_sweep(
+    database: Database, clock: Clock, family: str
+) -> None:
+    async with SimulatedOlt(family, "vezha", pons=3) as simulated, serving(database, clock) as service:
+        olt = await registered(database, simulated)
+        await service.sweep(olt)
+        _, called, swept = simulated.plant.pons
+        kill(simulated, called, 43)
+        caller = OnuAddress.parse(f"{called}:7")
+        clock.ahead += timedelta(minutes=2)
+        reading = await service.lines.read(olt, str(caller))
+        outage = await service.outages.look(olt, caller, reading)
+        assert outage is not None, reading
+        assert (outage.place, outage.dark, outage.total, outage.source) == (called, 43, 48, "call")
+        simulated.blackout(swept)
+        clock.ahead += timedelta(minutes=3)
+        await service.sweep(olt)
+        reasons = {one.place: (one.dark, one.total, one.reason) for one in service.outages.open()}
+        assert reasons.keys() == {called, swept}
+        assert reasons[called][:2] == (43, 48)
+        assert reasons[swept][:2] == (48, 48)
+        assert (reasons[called][2], reasons[swept][2]) == TELLS.get(family, (DownReason.FIBRE, DownReason.POWER))
+
+
+NONSENSE = [Fault.SILENT, Fault.GARBAGE, Fault.TEXT, Fault.WRONG_ID, Fault.TRUNCATED, Fault.DEEP]
+
+
+@pytest.mark.parametrize("fault", NONSENSE)
+async def test_neighbours_that_cannot_be_read_make_no_outage_and_hold_no_card(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    monkeypatch.setattr(watch, "LOOK_BUDGET", 0.5)
+    async with SimulatedOlt("epon", "vezha", pons=3) as simulated, serving(database, clock) as service:
+        olt = await registered(database, simulated)
+        await service.sweep(olt)
+        kill(simulated, PON, 43)
+        reading = await service.lines.read(olt, str(CALLER))
+        simulated.fault = fault
+        async with asyncio.timeout(5):
+            assert await service.outages.look(olt, CALLER, reading) is None
+        assert service.outages.open() == []
+        simulated.fault = None
+        clock.ahead += timedelta(seconds=10)
+        await asyncio.wait_for(_found_at_last(service, olt, reading), 20)
+
+
+async def _found_at_last(service: Service, olt: Device, reading: LineReading) -> None:
+    while await service.outages.look(olt, CALLER, reading) is None:
+        await asyncio.sleep(0.05)
 
 
 async def test_a_trap_makes_it_known_in_seconds(

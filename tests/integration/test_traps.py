@@ -20,7 +20,8 @@ from callcenter.diag.traps import Traps, parse_bind
 from callcenter.errors import Misconfigured
 from callcenter.words import DeviceId, ProviderId
 from lab import traps as sent
-from lab.olt import SimulatedOlt
+from lab.olt import SimulatedOlt, obey
+from lab.plant import Down
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MAKER = (1, 3, 6, 1, 4, 1, 3320, 1)
@@ -260,3 +261,23 @@ async def test_a_cut_port_of_the_lab_tells_at_once(family: str) -> None:
             await until(lambda: bool(heard.hints))
             assert heard.hints[0] == ("vezha", pon)
             assert receiver.counts["believed"] >= 1
+
+
+async def test_the_labs_commands_cut_splice_and_black_out_whole_districts() -> None:
+    async with SimulatedOlt("epon", "vezha", area="tsentr") as one, SimulatedOlt("gpon", "bereh", area="tsentr") as two:
+        olts = {"vezha": one, "bereh": two}
+
+        def dark(olt: SimulatedOlt, pon: str) -> int:
+            return sum(onu.down is not None for onu in olt.plant.onus.values() if onu.address.pon == pon)
+
+        assert obey(olts, "vezha cut EPON0/2") == "ok"
+        assert dark(one, "EPON0/2") == 48
+        assert obey(olts, "vezha splice EPON0/2") == "ok"
+        assert dark(one, "EPON0/2") == 0
+        assert obey(olts, "vezha blackout EPON0/3 0.1") == "ok"
+        await until(lambda: dark(one, "EPON0/3") == 48)
+        assert {onu.down for onu in one.plant.onus.values() if onu.address.pon == "EPON0/3"} == {Down.POWER}
+        assert obey(olts, "tsentr blackout all") == "ok"
+        assert all(onu.down is not None for olt in olts.values() for onu in olt.plant.onus.values())
+        for wrong in ("mars blackout all", "vezha blackout EPON0/1 soon", "vezha blackout a b c"):
+            assert obey(olts, wrong).startswith("not understood"), wrong
