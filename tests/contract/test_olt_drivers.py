@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callcenter.diag.driver import OltDriver, Place
+from callcenter.diag.columns import narrowed
+from callcenter.diag.detect import SYS_DESCR, SYS_OBJECT_ID, family_of, read_descr, read_object_id, roots
+from callcenter.diag.driver import OltDriver, Place, Read, Rows, Under
 from callcenter.diag.drivers import DRIVERS
-from callcenter.diag.reading import OnuReading, OnuState
+from callcenter.diag.reading import LineDetails, OnuReading, OnuState
 from callcenter.diag.values import NO_VALUE, Oid, SnmpValue
 from callcenter.diag.verdict import Thresholds, judge
 from callcenter.words import OnuAddress
+from tests.shapes import known
 
 TAPES = Path(__file__).parent.parent / "tapes" / "olt"
 KINDS = {"good", "weak", "dark", "unknown"}
@@ -65,6 +69,24 @@ def read(driver: OltDriver, rows: dict[Oid, SnmpValue], onu: OnuAddress) -> OnuR
     return driver.decode(answers)
 
 
+def detailed(driver: OltDriver, rows: dict[Oid, SnmpValue], onu: OnuAddress) -> LineDetails:
+    """What a full diagnosis does over SNMP: the card's answers, then the details' columns, then the walks."""
+    place = place_of(driver, rows, onu)
+    assert place is not None
+    answers: dict[str, SnmpValue] = {}
+    for reads in (driver.reads, tuple(part for part in driver.details if isinstance(part, Read))):
+        while asked := driver.questions(place, answers, reads):
+            answers |= {name: rows.get(oid, NO_VALUE) for name, oid in asked.items()}
+    walked: dict[str, Rows] = {}
+    for part in driver.details:
+        if isinstance(part, Under) and (prefix := part.prefix_of(place, answers)) is not None:
+            for name, column in part.columns.items():
+                under = (*column, *prefix)
+                found = sorted(oid for oid in rows if oid[: len(under)] == under)[: part.most]
+                walked[name] = {oid[len(column) :]: rows[oid] for oid in found}
+    return driver.decode_details(onu, place, answers, walked)
+
+
 def every_onu() -> Iterator[Any]:
     for driver in DRIVERS.values():
         for title, facts in expected(driver).items():
@@ -82,6 +104,28 @@ def test_the_tape_is_read_as_expected(driver: OltDriver, onu: str, facts: dict[s
     nothing_else = {name: kept for name, kept in reading.as_json().items() if kept not in (None, "")}
     assert nothing_else == facts["reading"]
     assert judge(reading, Thresholds()).cause == facts["verdict"]
+
+
+def every_detailed() -> Iterator[Any]:
+    for driver in DRIVERS.values():
+        for title, facts in expected(driver).items():
+            if "details" in facts:
+                yield pytest.param(driver, title.split(": ")[1], facts["details"], id=f"{driver.name}-{title}")
+
+
+@pytest.mark.parametrize(("driver", "onu", "details"), list(every_detailed()))
+def test_the_details_of_the_tape_are_read_as_expected(driver: OltDriver, onu: str, details: dict[str, Any]) -> None:
+    assert known(detailed(driver, walk(driver), OnuAddress.parse(onu))) == details
+
+
+@every_driver
+def test_a_driver_with_details_brings_them_on_its_tape(driver: OltDriver) -> None:
+    """Every column of the details is answered on the tape at least once: what was never recorded proves nothing."""
+    assert bool(driver.details) == any("details" in facts for facts in expected(driver).values())
+    rows = walk(driver)
+    for part in driver.details:
+        for name, column in part.columns.items():
+            assert any(oid[: len(column)] == column for oid in rows), name
 
 
 @every_driver
@@ -149,6 +193,88 @@ def test_no_answer_breaks_a_driver_or_invents_light(driver: OltDriver, data: st.
     assert reading.uptime_s is None or reading.uptime_s >= 0
     judge(reading, Thresholds())
     assert OnuReading.from_json(json.loads(json.dumps(reading.as_json()))) == reading
+
+
+@every_driver
+@given(data=st.data())
+def test_no_answer_breaks_the_details(driver: OltDriver, data: st.DataObject) -> None:
+    rows = walk(driver)
+    onu = OnuAddress.parse(data.draw(st.sampled_from(sorted(expected(driver)))).split(": ")[1])
+    place = place_of(driver, rows, onu) or Place((1,), (1,))
+    columns = [name for part in (*driver.reads, *driver.details) if isinstance(part, Read) for name in part.columns]
+    answers = {name: data.draw(anything, label=name) for name in columns if data.draw(st.booleans())}
+    index = st.one_of(
+        st.just(place.onu),
+        st.lists(st.integers(0, 2**32), max_size=8).map(lambda tail: (*place.onu, *tail)),
+        st.lists(st.integers(0, 300), max_size=9).map(tuple),
+    )
+    walked = {
+        name: data.draw(st.dictionaries(index, anything, max_size=3), label=name)
+        for part in driver.details
+        if isinstance(part, Under)
+        for name in part.columns
+        if data.draw(st.booleans())
+    }
+    for reads in (driver.reads, tuple(part for part in driver.details if isinstance(part, Read))):
+        driver.questions(place, answers, reads)
+    for part in driver.details:
+        if isinstance(part, Under):
+            part.prefix_of(place, answers)
+    told = driver.decode_details(onu, place, answers, walked)
+    assert told.pon is None or told.pon.tx is None or -40 < told.pon.tx < 15
+    for row in told.macs or ():
+        assert re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", row.mac)
+        assert row.vlan is None or 1 <= row.vlan <= 4094
+    for uni in told.unis:
+        assert uni.vlan is None or 1 <= uni.vlan <= 4094
+        assert uni.errors is None or uni.errors >= 0
+    json.dumps(known(told))
+
+
+@every_driver
+def test_the_sweeps_way_gives_the_cards_reading(driver: OltDriver) -> None:
+    """Walked columns, put together by index, and a GET of one ONU tell the same of what a sweep reads."""
+    rows = walk(driver)
+    reads = narrowed(driver, driver.swept)
+    assert {name for part in reads for name in part.columns} >= driver.swept & {
+        name for part in driver.reads for name in part.columns
+    }
+    tables = {
+        name: {oid[len(column) :]: value for oid, value in rows.items() if oid[: len(column)] == column}
+        for part in reads
+        for name, column in part.columns.items()
+    }
+    for onu, place in listed(driver, rows).items():
+        answers: dict[str, SnmpValue] = {}
+        for _ in range(len(reads) + 1):
+            for part in reads:
+                if (index := part.index_of(place, answers)) is not None:
+                    answers |= {name: tables[name].get(index, NO_VALUE) for name in part.columns}
+        swept, card = driver.decode(answers), read(driver, rows, onu)
+        for name in ("state", "onu_rx", "olt_rx", "last_down_reason", "last_down_word", "uni_up"):
+            assert getattr(swept, name) == getattr(card, name), (str(onu), name)
+
+
+@every_driver
+def test_a_device_is_detected_by_its_tape(driver: OltDriver) -> None:
+    rows = walk(driver)
+    assert family_of(read_object_id(rows[SYS_OBJECT_ID]), read_descr(rows[SYS_DESCR])) == driver.name
+    asked = roots()
+    answering = [root for root in asked if any(oid[: len(root.root)] == root.root for oid in rows)]
+    assert answering
+    assert answering[0].driver == driver.name, "under a strange badge another family's table answers first"
+
+
+@every_driver
+def test_what_a_family_never_tells_it_never_tells(driver: OltDriver) -> None:
+    """Fields named absent exist, and no tape tells them: absence is said, and said truly."""
+    known_fields = OnuReading.__dataclass_fields__.keys() | LineDetails.__dataclass_fields__.keys()
+    assert driver.absent <= known_fields
+    for facts in expected(driver).values():
+        assert not driver.absent & facts["reading"].keys()
+        assert not driver.absent & facts.get("details", {}).keys()
+    for path in (TAPES.parent / "cli" / driver.name).glob("*.json"):
+        assert not driver.absent & json.loads(path.read_text())["details"].keys()
 
 
 @every_driver

@@ -77,8 +77,11 @@ MACS = CliQuestion("macs", _mac_commands, _macs)
 
 
 def macs_of(place: Place, walked: Walked, own: str) -> tuple[MacRow, ...] | None:
-    """The ONU's rows of the bridge table (VLAN and MAC in the index, ifIndex the value), without its own MAC."""
-    if "fdb" not in walked:
+    """The ONU's rows of the bridge table (VLAN and MAC in the index, ifIndex the value), without its own MAC.
+
+    A bridge table without any row at all is one that the firmware does not give: it tells nothing of this ONU.
+    """
+    if not walked.get("fdb"):
         return None
     rows = (
         MacRow(bytes(index[1:]).hex(":"), index[0])

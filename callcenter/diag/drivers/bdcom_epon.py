@@ -263,6 +263,7 @@ def build(settings: Mapping[str, str]) -> OltDriver:
             "describe": SnmpWrite(IF_ALIAS, by_onu, lambda words: said.description(words).encode()),
             "vlan": CliWrite(_vlan_commands),
         },
+        swept=frozenset({"status", "reason", "onu_rx", "olt_rx", "olt_rx_p3310b", "uni_link"}),
         absent=frozenset({"vlan"}),
         options={
             "mac_table": Option("MACs from the bridge table, or on the command line only", "bridge", bdcom.MAC_TABLES)

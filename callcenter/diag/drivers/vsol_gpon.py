@@ -4,15 +4,16 @@ Sources: switcher-core (v1600g.yml). Not tried on our own devices; the number of
 ports is unverified (one port, ``.1``, is asked).
 
 Oddities: a LAN port is **0 when up** and 1 when down. Why an ONU is dark is part of its state; there is no reason of an
-earlier fall.
+earlier fall. The unit of its uptime column is not documented, so it is not told. Nothing of its command line's outputs
+is known but EPON's, so it is not asked. A restart takes three objects that must be set together: it is not written.
 """
 
 from __future__ import annotations
 
-from callcenter.diag.driver import Listing, OltDriver, Place, Read, Signs, Walked, by_first_uni, by_onu, uni_up
+from callcenter.diag.driver import Listing, OltDriver, Place, Read, Signs, Under, Walked, by_first_uni, by_onu, uni_up
 from callcenter.diag.drivers.vsol_epon import DIALECT
-from callcenter.diag.reading import DownReason, LineDetails, OnuReading, OnuState
-from callcenter.diag.values import Answers, Oid, gpon_serial, not_negative, number, real, text, written_level
+from callcenter.diag.reading import DownReason, LineDetails, OnuReading, OnuState, UniPort
+from callcenter.diag.values import NO_VALUE, Answers, Oid, gpon_serial, not_negative, number, real, text, written_level
 from callcenter.words import OnuAddress
 
 ROOT: Oid = (1, 3, 6, 1, 4, 1, 37950, 1, 1, 6, 1, 1)
@@ -29,6 +30,7 @@ STATES: dict[int, tuple[OnuState, DownReason | None, str]] = {
 }
 SPEEDS = {2: 10, 3: 10, 4: 100, 5: 100, 6: 1000, 7: 1000}
 """Mbit/s; 1 is "auto", which says nothing."""
+FULL = {2: False, 3: True, 4: False, 5: True, 6: True, 7: False}
 
 
 def place_of(onu: OnuAddress) -> Place | None:
@@ -64,12 +66,32 @@ def decode(answers: Answers) -> OnuReading:
 
 
 def decode_details(onu: OnuAddress, place: Place, answers: Answers, walked: Walked) -> LineDetails:
+    """Of an ONU that is away only what does not pass."""
+    online = number(answers, "status") == 3
+    links, speeds = walked.get("link", {}), walked.get("speed", {})
     return LineDetails(
-        temperature_c=real(answers, "temperature", most=150),
-        voltage_v=real(answers, "voltage", least=0, most=15),
-        bias_ma=real(answers, "bias", least=0, most=200),
+        temperature_c=real(answers, "temperature", most=150) if online else None,
+        voltage_v=real(answers, "voltage", least=0.1, most=15) if online else None,
+        bias_ma=real(answers, "bias", least=0, most=200) if online else None,
         firmware=text(answers, "firmware"),
         description=text(answers, "description"),
+        unis=tuple(
+            _uni(index[-1], {"link": link, "speed": speeds.get(index, NO_VALUE)})
+            for index, link in sorted(links.items())
+            if index[:-1] == place.onu
+        ),
+    )
+
+
+def _uni(port: int, answers: Answers) -> UniPort:
+    link, speed = number(answers, "link"), number(answers, "speed")
+    up = None if link is None else {0: True, 1: False}.get(link)
+    running = up and speed is not None
+    return UniPort(
+        port,
+        up=up,
+        mbps=SPEEDS.get(speed) if running and speed is not None else None,
+        full_duplex=FULL.get(speed) if running and speed is not None else None,
     )
 
 
@@ -100,8 +122,9 @@ DRIVER = OltDriver(
             },
             by_onu,
         ),
+        Under({"link": (*ROOT, 8, 15, 1, 4), "speed": (*ROOT, 8, 15, 1, 6)}, by_onu, most=24),
     ),
     decode_details=decode_details,
     dialect=DIALECT,
-    absent=frozenset({"olt_rx", "uptime_s", "macs", "vlan", "pon", "registered_at", "last_down_at"}),
+    absent=frozenset({"olt_rx", "uptime_s", "macs", "vlan", "pon", "registered_at", "last_down_at", "log"}),
 )  # fmt: skip
