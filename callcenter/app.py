@@ -127,9 +127,10 @@ class App:
             norms_of=self.norms,
             rule_of=self.mass_rule,
             on_outage=self.on_outage,
+            on_diagnosis=lambda examined: self.screens.diagnosis_changed(examined),
         )
         self.screens = Screens(
-            lookups_of(database, self.watch.lines, self.vault, clock, self.watch.outages),
+            lookups_of(database, self.watch.lines, self.vault, clock, self.watch.outages, self.watch.diagnoses),
             self.shelf.book,
             self.board.snapshot,
             clock,

@@ -14,6 +14,7 @@ from callcenter.desk.pages import PAGES, PORTS, visible_providers
 from callcenter.desk.screen import Region, Screen
 from callcenter.desk.screens import Screens
 from callcenter.desk.sessions import Visitor
+from callcenter.diag.conclusion import Lamp
 from callcenter.routing.book import Book
 from callcenter.routing.reasons import call_reasons, pause_reasons
 from callcenter.store import Scope
@@ -56,6 +57,11 @@ class AgentRegions:
                 values["messages"] = rail.messages(screen)
             case Region.PHONE:
                 values |= self._phone(screen, ports.book())
+            case Region.DIAGNOSIS:
+                values |= self._card(request, screen) | {
+                    "examined": self._screens.examined(screen.extension),
+                    "lamps": tuple(Lamp),
+                }
             case Region.CARD | Region.PAST | Region.NOTE:
                 values |= self._card(request, screen)
         return request.app[PAGES].fragment(visitor.language, f"agent/{region}.html", **values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 
 from callcenter.desk.languages import Catalogue
+from callcenter.diag.conclusion import Conclusion
+from callcenter.diag.diagnosis import Fact
 from callcenter.diag.outages import Outage
 from callcenter.diag.verdict import Evidence, LineVerdict
 from callcenter.floor.states import NO_ANSWER, PHONE
@@ -48,6 +50,23 @@ class AgentWords:
         reason = self.fmt.text(f"line.reason.{outage.reason}")
         known = {"dark": outage.dark, "total": outage.total, "place": outage.place or outage.device_name}
         return self.fmt.text(f"line.outage.{outage.scope}", **known, since=since, reason=reason)
+
+    def fact(self, fact: Fact) -> str:
+        """One line of evidence."""
+        return self.fmt.text(fact.key, **{"about": "", **self._numbers(fact.args)})
+
+    def concluded(self, found: Conclusion) -> str:
+        return self.fmt.text(found.say, **self._told(found))
+
+    def do_next(self, found: Conclusion) -> str:
+        return self.fmt.text(found.advise, **self._told(found))
+
+    def _told(self, found: Conclusion) -> dict[str, object]:
+        args = self._numbers(found.args)
+        return {"about": "", "onu_rx": "–", "olt_rx": "–", **args, "word": args.get("word") or "–"}
+
+    def _numbers(self, args: Mapping[str, str | int | float]) -> dict[str, object]:
+        return {name: self.dbm(value) if isinstance(value, float) else value for name, value in args.items()}
 
     def missing(self, missing: Missing) -> str:
         """Why there is no value, and of what."""

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 from callcenter.calls.notes import CallNote
 from callcenter.desk.card import Card
 from callcenter.desk.lookups import Lookups
+from callcenter.diag.conclusion import Lamp
+from callcenter.diag.diagnosis import Examined
 from callcenter.diag.line import LineReading
 from callcenter.errors import CallCenterError
 from callcenter.subscribers.directory import Subscriber
@@ -116,6 +118,22 @@ class Finding:
         if held.card.chosen == subscriber.id and not isinstance(found, Missing) and found != held.card.outage:
             held.card = held.card.with_outage(found)
             self._changed(held.card.call)
+
+    async def diagnosis(self, held: ShownCall, who: str) -> None:
+        """A full diagnosis is begun; it goes on by itself, and tells its steps to the screens."""
+        subscriber, call = held.card.subscriber, held.card.ledger_call or held.card.call
+        if self._lookups.diagnose is None or subscriber is None:
+            return
+        await self._answer(self._lookups.diagnose(subscriber, call, who), "card.no_reader")
+
+    def examined(self, held: ShownCall) -> Examined | None:
+        """The diagnosis of this call, as it stands now."""
+        return self._lookups.examined(held.card.ledger_call or held.card.call)
+
+    async def lamp(self, held: ShownCall, lamp: Lamp, lit: bool) -> None:
+        """The subscriber says what their ONU shows."""
+        if self._lookups.lamp is not None and (examined := self.examined(held)) is not None:
+            await self._answer(self._lookups.lamp(examined.id, lamp, lit), "card.no_reader")
 
     def outages_changed(self, held: ShownCall) -> None:
         """A mass outage began, grew or ended somewhere."""

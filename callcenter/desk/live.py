@@ -13,6 +13,7 @@ from callcenter.desk.pages import PAGES, PORTS, visible_providers, visitor_of
 from callcenter.desk.screen import Region, Screen
 from callcenter.desk.screens import Screens
 from callcenter.desk.socket import OpenPage
+from callcenter.diag.conclusion import Lamp
 from callcenter.words import SubscriberId, UniqueId
 
 
@@ -35,11 +36,25 @@ class ReadAgain(_CardOrder):
     do: Literal["read_again"]
 
 
+class Diagnose(_CardOrder):
+    """The whole line is to be looked at."""
+
+    do: Literal["diagnose"]
+
+
+class Lit(_CardOrder):
+    """What the subscriber says of a lamp of their ONU."""
+
+    do: Literal["lamp"]
+    lamp: Lamp
+    lit: bool
+
+
 class Dismiss(_CardOrder):
     do: Literal["dismiss"]
 
 
-Order: TypeAlias = Choose | ReadAgain | Dismiss
+Order: TypeAlias = Choose | ReadAgain | Diagnose | Lit | Dismiss
 ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="do")])
 
 
@@ -71,14 +86,14 @@ class LivePage:
 
             def obey(said: str) -> bool:
                 try:
-                    self._carry_out(ORDER.validate_json(said), screen)
+                    self._carry_out(ORDER.validate_json(said), screen, visitor.who)
                 except ValidationError:
                     return False
                 return True
 
             return await OpenPage(request, visitor, screen.changes, draw, obey).serve()
 
-    def _carry_out(self, order: Order, screen: Screen) -> None:
+    def _carry_out(self, order: Order, screen: Screen, who: str) -> None:
         """Orders are about the agent's own card, and only as far as they may see it."""
         call, shown = UniqueId(order.call), self._screens.shown(screen.extension)
         if isinstance(order, Dismiss):
@@ -88,6 +103,10 @@ class LivePage:
         elif isinstance(order, Choose):
             chosen = None if order.subscriber is None else SubscriberId(order.subscriber)
             self._screens.choose(screen.extension, call, chosen)
+        elif isinstance(order, Diagnose):
+            self._screens.diagnose(screen.extension, call, who)
+        elif isinstance(order, Lit):
+            self._screens.lamp(screen.extension, call, order.lamp, order.lit)
         else:
             self._screens.read_again(screen.extension, call)
 

@@ -11,7 +11,9 @@ from callcenter.callbacks.queue import Callback, open_callback_for
 from callcenter.calls.notes import CallNote, of_calls
 from callcenter.desk.call_rows import CallFilter, CallRow, list_calls
 from callcenter.desk.callback_rows import CallbackFilter, CallbackRow, list_callbacks
+from callcenter.diag.conclusion import Lamp
 from callcenter.diag.devices import Device, device_by_id
+from callcenter.diag.diagnosis import Diagnoses, Examined, LineAbout
 from callcenter.diag.line import LineReading
 from callcenter.diag.outages import Outage
 from callcenter.floor.messages import Message, unseen
@@ -57,6 +59,12 @@ class Lookups:
     """What agents wrote of these calls."""
     outage: Callable[[Subscriber], Outage | None] = lambda subscriber: None
     """The mass outage their line is known to be of: at once, from memory."""
+    diagnose: Callable[[Subscriber, UniqueId, str], Awaitable[Examined | Missing]] | None = None
+    """Begins a full diagnosis of their line, for this call, by whom."""
+    examined: Callable[[UniqueId], Examined | None] = lambda call: None
+    """The newest diagnosis that was made in this call."""
+    lamp: Callable[[int, Lamp, bool], Awaitable[object]] | None = None
+    """What the subscriber sees on their ONU, for the diagnosis with this number."""
     look_around: Callable[[Subscriber, LineReading], Awaitable[Outage | None]] | None = None
     """Whether the neighbours of a dark line are dark too; the card stands long before this is answered."""
 
@@ -78,7 +86,12 @@ class KnowsOutages(Protocol):
 
 
 def lookups_of(
-    db: Database, reader: ReadsLines, vault: Vault, clock: Clock, outages: KnowsOutages | None = None
+    db: Database,
+    reader: ReadsLines,
+    vault: Vault,
+    clock: Clock,
+    outages: KnowsOutages | None = None,
+    diagnoses: Diagnoses | None = None,
 ) -> Lookups:
     """The house's own: every question is asked in the scope of the one provider it is about."""
 
@@ -89,7 +102,7 @@ def lookups_of(
             return await find_by_number(conn, provider, number)
 
     async def device_of(subscriber: Subscriber) -> Device | Missing:
-        if subscriber.device is None or subscriber.onu is None:
+        if subscriber.device is None or (subscriber.onu is None and subscriber.port is None):
             return Missing("card.no_onu")
         kept, now = known.get(subscriber.device), asyncio.get_running_loop().time()
         if kept is not None and now - kept[1] < DEVICE_KEPT and kept[0].provider == subscriber.provider:
@@ -120,6 +133,16 @@ def lookups_of(
         if outages is None or onu is None or isinstance(device, Missing):
             return None
         return await outages.look(device, onu, reading)
+
+    async def diagnose(subscriber: Subscriber, call: UniqueId, who: str) -> Examined | Missing:
+        device = await device_of(subscriber)
+        if diagnoses is None or isinstance(device, Missing):
+            return Missing("card.no_onu")
+        about = LineAbout(
+            subscriber.provider, device, subscriber.id, subscriber.onu, subscriber.port,
+            subscriber.mac, subscriber.vlan, subscriber.ip,
+        )  # fmt: skip
+        return await diagnoses.start(about, who, call)
 
     async def history(provider: ProviderId, number: str) -> Sequence[CallRow]:
         async with db.scoped(Scope.only([provider])) as conn:
@@ -154,7 +177,9 @@ def lookups_of(
 
     return Lookups(
         subscribers, last_known, read_line, history, callback, open_callbacks, taken_callbacks, own_calls, messages,
-        notes, outage, look_around if outages is not None else None,
+        notes, outage,
+        None if diagnoses is None else diagnose, diagnoses.of_call if diagnoses else lambda call: None,
+        None if diagnoses is None else diagnoses.answer, look_around if outages is not None else None,
     )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ class Region(StrEnum):
     CARD = "card"
     IDLE = "idle"
     """What stands in the card's place while there is none."""
+    DIAGNOSIS = "diagnosis"
+    """The full diagnosis of the caller's line, step by step."""
     NOTE = "note"
     """What the agent writes of the call: drawn apart, so that nothing takes the pen out of their hand."""
     PAST = "past"

@@ -40,6 +40,8 @@ from callcenter.desk.lookups import Lookups
 from callcenter.desk.ports import Snapshot
 from callcenter.desk.rail import Rail
 from callcenter.desk.screen import Region, Screen
+from callcenter.diag.conclusion import Lamp
+from callcenter.diag.diagnosis import Examined
 from callcenter.routing.book import Book
 from callcenter.routing.numbers import caller_number
 from callcenter.store import Scope
@@ -128,6 +130,30 @@ class Screens:
             self._finding.start(held, self._finding.line)
         if isinstance(held.card.history, Missing) or isinstance(held.card.callback, Missing):
             self._finding.start(held, self._finding.past)
+
+    def diagnose(self, extension: str, call: UniqueId, who: str) -> None:
+        """The agent wants the whole line looked at, while they talk on."""
+        if (held := self._held_by(extension, call)) is not None and held.card.subscriber is not None:
+            self._finding.start(held, self._finding.diagnosis, who)
+
+    def lamp(self, extension: str, call: UniqueId, lamp: Lamp, lit: bool) -> None:
+        """The subscriber says what their ONU shows."""
+        if (held := self._held_by(extension, call)) is not None:
+            self._finding.start(held, self._finding.lamp, lamp, lit)
+
+    def examined(self, extension: str) -> Examined | None:
+        """The diagnosis of the call on this agent's screens."""
+        call = card_on_top(self._seats.get(extension, {}).items())
+        return None if call is None else self._finding.examined(self._calls[call])
+
+    def diagnosis_changed(self, examined: Examined) -> None:
+        """A step of it is over, or it is concluded."""
+        for agent, seats in self._seats.items():
+            for call in seats:
+                card = self._calls[call].card
+                if examined.call in {card.call, card.ledger_call}:
+                    for screen in self._screens.get(agent, ()):
+                        screen.note(Region.DIAGNOSIS)
 
     def dismiss(self, extension: str, call: UniqueId) -> None:
         """The agent has done with a call that is over."""
@@ -355,13 +381,14 @@ class Screens:
     def _beside_card(self, agent: str) -> dict[Region, object]:
         shown = self.shown(agent)
         if shown is None:
-            return {Region.PAST: None, Region.NOTE: None, Region.PHONE: None}
+            return {Region.PAST: None, Region.NOTE: None, Region.PHONE: None, Region.DIAGNOSIS: None}
         card, seat = shown
         writes = seat.stage in WRITING
         return {
             Region.PAST: (card.call, card.history, card.past_notes),
             Region.NOTE: (card.call, card.ledger_call, card.own, seat.stage) if writes else None,
             Region.PHONE: (card.call, seat.stage, seat.held) if writes else None,
+            Region.DIAGNOSIS: (card.call, card.chosen) if writes else None,
         }
 
     def _card_changed(self, call: UniqueId) -> None:

@@ -14,12 +14,15 @@ from datetime import datetime
 from typing import Any
 
 from callcenter.config import LineSettings
+from callcenter.diag.cli import Cli
 from callcenter.diag.detect import probe
 from callcenter.diag.devices import AUTO, Device, devices, write_detected
+from callcenter.diag.diagnosis import Diagnoses, Examined
 from callcenter.diag.history import Rolling
 from callcenter.diag.line import LineReader
 from callcenter.diag.mass import MassRule
 from callcenter.diag.outages import MassOutages, Outage
+from callcenter.diag.reach import Reach
 from callcenter.diag.snmp import Snmp
 from callcenter.diag.sweep import Sweeper
 from callcenter.diag.traps import Traps
@@ -54,6 +57,7 @@ class LineWatch:
         norms_of: Callable[[ProviderId], Thresholds],
         rule_of: Callable[[ProviderId], MassRule],
         on_outage: Callable[[Outage], None],
+        on_diagnosis: Callable[[Examined], None],
     ) -> None:
         self._database = database
         self._vault = vault
@@ -71,6 +75,11 @@ class LineWatch:
             listeners=(self.outages.swept, self.worse.swept), failed=(self.outages.sweep_failed,),
         )  # fmt: skip
         self.traps = Traps(settings.traps_bind, clock, self._hinted, pon_at=self.lines.pon_at)
+        self.cli = Cli()
+        self.diagnoses = Diagnoses(
+            database, clock, tasks, lines=self.lines, outages=self.outages, pings=Reach(settings.ping), cli=self.cli,
+            norms_of=norms_of, on_change=on_diagnosis,
+        )  # fmt: skip
         self.rolling = Rolling(database, clock, keep_days=settings.keep_days, keep_sums_days=settings.keep_sums_days)
 
     def works(self) -> Iterator[Coroutine[Any, Any, None]]:
@@ -87,6 +96,7 @@ class LineWatch:
         return {**asdict(self.sweeper.counts), **{f"traps_{name}": n for name, n in self.traps.counts.items()}}
 
     def close(self) -> None:
+        self.cli.close()
         self.snmp.close()
 
     def _look_again(self, device: Device) -> None:
