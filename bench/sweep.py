@@ -152,7 +152,7 @@ async def _measure(database: Database, known: list[Device]) -> dict[str, float |
             out[f"{which} sweep, rows per CPU s"] = (sweeper.counts.rows - rows) / used
         out["ONUs"] = sweeper.counts.onus // 2
         out["OLTs that failed"] = sweeper.counts.failures
-        out["longest step of the loop in the second sweep, ms"] = _worst[-1] * 1000
+        out["longest turn of the loop in the second sweep, CPU ms"] = _worst[-1] * 1000
         out["memory after, peak MB"] = _memory()
         for name, olts, at_once in (("nothing else", 0, 0), ("3 OLTs and its own", 4, 4), ("20 OLTs", 100, AT_ONCE)):
             sweeps = tasks.create_task(_sweep_all(sweeper, known[:olts], at_once or 1))
@@ -170,7 +170,7 @@ _worst: list[float] = []
 
 
 async def _stalls() -> None:
-    """The longest CPU time between two turns of the event loop."""
+    """The longest turn of the event loop: the CPU time of all that was ready at once, of twenty OLTs here."""
     _worst.append(0.0)
     while True:
         before = time.thread_time()

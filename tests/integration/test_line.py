@@ -14,12 +14,14 @@ from sqlalchemy import text
 
 from callcenter.diag import history, line, readings
 from callcenter.diag.devices import Device, device_by_id, devices
+from callcenter.diag.driver import Place
 from callcenter.diag.line import LineReader, LineReading
-from callcenter.diag.reading import DownReason, OnuReading, OnuState
+from callcenter.diag.reading import DownReason, LineDetails, OnuReading, OnuState
 from callcenter.diag.snmp import Snmp
 from callcenter.diag.verdict import Cause, Level, Thresholds, judge
 from callcenter.store import Database, Scope
 from callcenter.words import Dbm, DeviceId, Known, Missing, OnuAddress, PonFamily, ProviderId
+from lab.mibs import FAMILIES
 from lab.olt import Fault, SimulatedOlt
 from tests.keys import VAULT
 
@@ -329,3 +331,70 @@ async def test_without_a_database_the_line_is_still_read(database: Database) -> 
         async with reading_lines(away) as lines:
             assert value(await lines.read(olt, "GPON0/1:1")).state is OnuState.ONLINE
         await away.close()
+
+
+# --- what a diagnosis asks on top ---
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+async def test_every_family_tells_its_details_or_leaves_them_out(database: Database, family: str) -> None:
+    async with SimulatedOlt(family, "vezha", pons=2, onus_per_pon=12) as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        onu = next(iter(simulated.plant.onus.values()))
+        reading = value(await lines.read(olt, str(onu.address)))
+        found = await lines.details(olt, str(onu.address), reading)
+        assert isinstance(found, LineDetails), found
+        asked = simulated.requests
+        assert isinstance(await lines.place(olt, str(onu.address)), Place)
+        assert simulated.requests - asked <= 3
+        if found.macs is not None:
+            assert {row.mac for row in found.macs} <= {mac.hex(":") for mac in onu.behind}, found.macs
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+async def test_an_onu_that_no_family_has_is_absent_and_has_no_place(database: Database, family: str) -> None:
+    """Also where its index follows from its address: the OLT answers that it knows no such thing."""
+    async with SimulatedOlt(family, "vezha", pons=2, onus_per_pon=12) as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        last = list(simulated.plant.onus.values())[-1].address
+        nobody = str(OnuAddress(last.family, last.path, last.onu + 7))
+        assert value(await lines.read(olt, nobody)).state is OnuState.ABSENT
+        assert await lines.place(olt, nobody) == Missing("line.missing.absent", "vezha")
+        asked = simulated.requests
+        assert value(await lines.read(olt, nobody)).state is OnuState.ABSENT
+        assert simulated.requests - asked <= 2  # the list is not walked again for it
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+async def test_a_place_is_proven_by_the_device(database: Database, family: str) -> None:
+    """A write never goes to a neighbour whose index the ONU had before."""
+    async with SimulatedOlt(family, "vezha", pons=2, onus_per_pon=12) as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        onu = list(simulated.plant.onus.values())[3].address
+        before = await lines.place(olt, str(onu))
+        simulated.renumber()
+        after = await lines.place(olt, str(onu))
+        assert isinstance(after, Place)
+        fresh = (await lines.sweep(olt, 20)).places[onu]
+        assert after == fresh
+        assert isinstance(before, Place)
+
+
+async def test_neighbours_are_read_in_a_few_requests_while_a_call_rings(database: Database) -> None:
+    async with SimulatedOlt("epon", "vezha", pons=4, onus_per_pon=48) as simulated, reading_lines(database) as lines:
+        olt = await registered(database, simulated)
+        await lines.learn([olt])
+        simulated.cut("EPON0/2")
+        simulated.splice("EPON0/3")
+        asked = simulated.requests
+        found = await lines.pon(olt, "EPON0/2")
+        assert not isinstance(found, Missing)
+        assert {(reading.state, reading.last_down_reason) for reading in found.values()} == {
+            (OnuState.OFFLINE, DownReason.FIBRE)
+        }
+        assert len(found) == 48
+        assert simulated.requests - asked <= 12
+        assert await lines.pon(olt, "EPON0/77") == {}
+        simulated.fault = Fault.SILENT
+        assert await lines.pon(olt, "EPON0/2", budget=0.3) == Missing("line.missing.timeout", "vezha")
+        assert await lines.place(olt, "EPON0/2:1") == Missing("line.missing.timeout", "vezha")
