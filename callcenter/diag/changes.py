@@ -190,7 +190,7 @@ class Changes:
             await self._cli.apply(device, driver.dialect, steps.commands, WRITING)
 
     async def _facts(self, device: Device, driver: OltDriver, onu: OnuAddress, kind: WriteKind) -> Facts:
-        """What is known of the ONU now. Raises ``Unavailable`` when it cannot be read, ``RuleBroken`` when there is none."""
+        """What is known of the ONU now. Raises ``Unavailable`` when it cannot be read, ``RuleBroken`` for no ONU."""
         reading = await self._lines.read(device, str(onu), READING)
         if not isinstance(reading, Known):
             raise _unreadable(device, reading)

@@ -35,6 +35,7 @@ KEPT = 15.0
 """Seconds that a session stays open for the next question; devices have four or five of them."""
 LONGEST_COMMAND = 60.0
 """Seconds that one command may take, however large the budget."""
+SHOWING = ("show ", "display ")
 OLDEST = 300.0
 """Seconds after which a session is not used again."""
 
@@ -70,8 +71,9 @@ class Cli:
     async def ask(self, device: Device, dialect: Dialect, commands: Sequence[str], budget: float) -> tuple[str, ...]:
         """What the device shows for each command, in order, cleaned of echoes, pagers and escape codes.
 
-        ``budget`` is seconds, the waiting for this device's turn included. A command that the device does not
-        understand is an answer too: it is given as it stands, and what follows it is not asked (empty answers).
+        ``budget`` is seconds, the waiting for this device's turn included. What the device says to a command that it
+        does not understand is an answer too. After such a command nothing more is asked (empty answers), for the mode
+        is not the one that was meant; unless it only shows things, which changes no mode.
         Raises ``Busy``, ``NoAnswer``, ``Nonsense``, ``Dropped`` (all ``Unavailable``); ``Refused`` for a wrong login or
         host key; ``Misconfigured`` without a login; ``RuleBroken`` for a command that is never sent.
         """
@@ -170,7 +172,7 @@ class Cli:
         for command in commands:
             said = await self._one(session, command, deadline)
             outputs.append(said.text)
-            if said.refused:
+            if said.refused and not command.casefold().startswith(SHOWING):
                 session.spent = True
                 break
         return (*outputs, *[""] * (len(commands) - len(outputs)))

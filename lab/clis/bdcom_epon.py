@@ -56,6 +56,8 @@ def answer(place: Place, line: str) -> Answer:
             return ""
         case _, ["show", "epon", "onu-information"]:
             return "\n".join([HEAD, "-" * len(HEAD), *(_row(onu) for onu in plant.onus.values())])
+        case _, ["show", "epon", "interface", at, "onu", "port", "1", "state"] if at.upper() in plant.onus:
+            return f"Hardware state is Link-{'Up' if plant.onus[at.upper()].uni_up else 'Down'}"
         case _, ["show", "mac", "address-table", "interface", at]:
             onu = plant.onus.get(at.upper())
             if onu is None:

@@ -28,7 +28,7 @@ def answer(place: Place, line: str) -> Answer:
             return ""
         case _, ["exit" | "quit"]:
             place.leaving = place.mode in {"user", "enable"}
-            place.mode = {"config": "enable", "enable": "user"}.get(place.mode, "config")
+            place.mode = {"config": "enable", "enable": "user", "uni": "onu"}.get(place.mode, "config")
             return ""
         case _, ["end"] if place.mode not in {"user", "enable"}:
             place.mode = "enable"
@@ -50,7 +50,13 @@ def answer(place: Place, line: str) -> Answer:
         case "onu", ["onu-reboot"]:
             onu = _there(place)
             return Ask("  Reboot onu(y/n)?[n]", lambda typed: _reboot(onu, typed))
-        case "onu", ["onu-vlan-mode", "tag", "vlan", vlan] if vlan.isdecimal():
+        case "onu", ["onu-description", description]:
+            _there(place).description = description
+            return ""
+        case "onu", ["interface", "ethernet", "0/1"]:
+            place.mode = "uni"
+            return ""
+        case "uni", ["onu-vlan-mode", "tag", "vlan", vlan] if vlan.isdecimal():
             _there(place).vlan = int(vlan)
             return ""
         case _, ["show", "onu-status"]:

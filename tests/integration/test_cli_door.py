@@ -123,6 +123,16 @@ async def test_what_follows_a_refused_command_is_not_sent_and_the_mode_is_nobody
         assert simulated.sessions == 2
 
 
+async def test_a_refused_show_keeps_nobody_from_the_next_one() -> None:
+    async with opened("bdcom_epon", "telnet") as (simulated, cli, device):
+        asked = ["show nothing", "show mac address-table interface EPON0/1:1"]
+        told = await cli.ask(device, dialect_of("bdcom_epon"), asked, 20)
+        assert "% Unknown command" in told[0]
+        assert "epon0/1:1" in told[1]
+        await cli.ask(device, dialect_of("bdcom_epon"), asked[1:], 20)
+        assert simulated.sessions == 1
+
+
 async def test_a_mode_that_was_left_open_is_not_the_next_callers() -> None:
     async with opened("gcom_epon") as (simulated, cli, device):
         await cli.ask(device, dialect_of("gcom_epon"), ["configure terminal", "onu 0/1/1"], 20)

@@ -26,7 +26,7 @@ MAC_TABLES = ("bridge", "cli")
 
 DIALECT = Dialect(
     name="bdcom",
-    prompt=r"[\w./()-]+[>#]\s?",
+    prompt=r"[\w./():-]+[>#]\s?",
     privileged="#",
     unpage=("terminal length 0", "terminal width 0"),
     pager=r"--\s?More\s?--",
@@ -60,7 +60,7 @@ def _mac_commands(onu: OnuAddress, _: OnuReading) -> tuple[str, ...]:
 
 def _macs(outputs: tuple[str, ...], onu: OnuAddress) -> LineDetails:
     """``341 088a.f17f.ff11 DYNAMIC gpon0/11:1-1``: VLAN, MAC, kind, port with the virtual port behind it."""
-    if not any(output.strip() for output in outputs):
+    if not said.has_table(r"mac address", *outputs):
         return LineDetails()
     rows = []
     for line in said.lines(*outputs):
@@ -102,7 +102,8 @@ def _log(outputs: tuple[str, ...], onu: OnuAddress) -> LineDetails:
     found = tuple(
         LogLine(line, said.moment(line), why_down(line)) for line in said.lines(*outputs) if said.is_about(onu, line)
     )
-    return LineDetails(log=found if any(output.strip() for output in outputs) else None)
+    told = any(output.strip() for output in outputs) and not said.is_refusal(*outputs)
+    return LineDetails(log=found if told else None)
 
 
 def why_down(line: str) -> DownReason | None:
