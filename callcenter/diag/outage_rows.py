@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -30,7 +30,7 @@ class Outage:
     seen_at: datetime
     source: OutageSource
     ended_at: datetime | None = None
-    id: int | None = None
+    id: int | None = field(default=None, compare=False)
 
     @property
     def key(self) -> tuple[DeviceId, OutageScope, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -47,7 +46,11 @@ log = logging.getLogger(__name__)
 Key: TypeAlias = tuple[DeviceId, OutageScope, str]
 
 LOOK_BUDGET = 2.0
-"""Seconds a look at the neighbours may take while a phone rings."""
+"""Seconds a card waits for a look at the neighbours while a phone rings."""
+LOOK_LONGEST = 10.0
+"""Seconds the look itself may take: what a slow OLT says late is told by ``on_change``."""
+REMEMBER_S = 0.5
+"""Seconds a look waits for what history knows."""
 LOOKED = timedelta(seconds=3)
 """Calls from one port that ring within this time share one look."""
 FAILS_APART = timedelta(seconds=5)
@@ -87,7 +90,7 @@ class _Olt:
     first_failed_at: datetime | None = None
     hints: dict[str | None, tuple[datetime, datetime]] = field(default_factory=dict)
     """By PON, or of the OLT: when the present burst of traps began, and its newest."""
-    looking: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    looking: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     looked_at: dict[str, datetime] = field(default_factory=dict)
 
 
@@ -118,6 +121,7 @@ class MassOutages:
         self._stale = True
         self._wake = asyncio.Event()
         self._keeps = True
+        self._tasks: asyncio.TaskGroup | None = None
 
     # --- what is asked of it ---
 
@@ -162,7 +166,10 @@ class MassOutages:
         hints[pon] = (at, at) if at - newest > BURST else (began, max(newest, at))
 
     async def look(self, device: Device, onu: OnuAddress, reading: Known[OnuReading] | Missing) -> Outage | None:
-        """While a call rings and the caller's ONU is dark: are its neighbours too? Within two seconds."""
+        """While a call rings and the caller's ONU is dark: are its neighbours too? Within two seconds.
+
+        Calls of one port share a look. It needs ``run``; without it, what is known is told.
+        """
         olt = self._olt(device)
         if isinstance(reading, Missing):
             if reading.reason in SILENCE:
@@ -172,28 +179,33 @@ class MassOutages:
             self._answered(olt, reading.at)
         if reading.value.state is not OnuState.OFFLINE or self._neighbours is None:
             return self.of(device.id, onu)
-        try:
-            async with asyncio.timeout(LOOK_BUDGET), olt.looking[onu.pon]:
-                await self._look_at(olt, onu.pon, self._neighbours)
-        except TimeoutError:
-            log.info("OLT %s: no answer of the neighbours of %s in time", device.name, onu)
+        looking = olt.looking.get(onu.pon)
+        if looking is None and self._tasks is not None:
+            looking = self._tasks.create_task(self._look_at(olt, onu.pon, self._neighbours), name=f"look at {onu.pon}")
+            olt.looking[onu.pon] = looking
+        if looking is not None:
+            await asyncio.wait({looking}, timeout=LOOK_BUDGET)
         return self.of(device.id, onu)
 
     async def _look_at(self, olt: _Olt, pon: str, neighbours: Neighbours) -> None:
-        last = olt.looked_at.get(pon)
-        if last is not None and self._clock() - last < LOOKED:
-            return
-        await self._remember(olt, pon)
-        readings = await neighbours.pon(olt.device, pon, LOOK_BUDGET)
-        at = self._clock()
-        if isinstance(readings, Missing):
-            if readings.reason in SILENCE:
+        try:
+            last = olt.looked_at.get(pon)
+            if last is not None and self._clock() - last < LOOKED:
+                return
+            await self._remember(olt, pon)
+            readings = await neighbours.pon(olt.device, pon, LOOK_LONGEST)
+            at = self._clock()
+            if not isinstance(readings, Missing):
+                olt.looked_at[pon] = at
+                self._answered(olt, at)
+                by_trap = self._take(olt, readings, at)
+                self._judge(olt, at, "trap" if by_trap else "call", pon)
+            elif readings.reason in SILENCE:
                 self._fails(olt, at, "call")
-            return
-        olt.looked_at[pon] = at
-        self._answered(olt, at)
-        by_trap = self._take(olt, readings, at)
-        self._judge(olt, at, "trap" if by_trap else "call", pon)
+        except Exception:  # a mistake of a driver or ours costs this look, not the watch
+            log.exception("OLT %s: the neighbours on %s were not looked at", olt.device.name, pon)
+        finally:
+            olt.looking.pop(pon, None)
 
     def on_notice(self) -> None:
         """Another service changed an outage."""
@@ -234,7 +246,7 @@ class MassOutages:
             return
         try:
             async with (
-                asyncio.timeout(LOOK_BUDGET / 4),
+                asyncio.timeout(REMEMBER_S),
                 self._database.scoped(Scope.only([olt.device.provider])) as connection,
             ):
                 past = await outage_rows.past(connection, olt.device.id, pon, now - REMEMBERED)
@@ -367,7 +379,15 @@ class MassOutages:
     # --- the database ---
 
     async def run(self) -> None:
-        """Reads and writes the rows for ever; without a database it tries again each second, and memory goes on."""
+        """Keeps rows and looks going for ever; without a database it tries again each second, and memory goes on."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await self._keep_rows()
+        finally:
+            self._tasks = None
+
+    async def _keep_rows(self) -> None:
         while True:
             self._wake.clear()
             try:

@@ -27,9 +27,10 @@ Peer: TypeAlias = tuple[str, int]
 Hint: TypeAlias = Callable[[Device, str | None, datetime], None]
 """Told of each burst of traps: the device, its PON where one is named, and when the first of them came."""
 
-READ_AT_ONCE = 50
-READ_PER_S = 20.0
+READ_AT_ONCE, READ_PER_S = 50, 20.0
 """Traps of one device that are read in full: so many at once, then so many a second; the rest are counted."""
+ALL_AT_ONCE, ALL_PER_S = 400, 200.0
+"""The same for all devices together: reading one takes up to a millisecond."""
 LOOK_EVERY_S = 3.0
 """Seconds between two looks at one OLT, however many traps it sends."""
 CALM_S = 60.0
@@ -48,20 +49,26 @@ LARGEST = 65_507
 
 
 @dataclass(slots=True)
+class _Allowance:
+    """How many more traps are read for now."""
+
+    most: float
+    per_s: float
+    left: float = 0.0
+    at: float = float("-inf")
+
+    def has(self, now: float) -> bool:
+        self.left = self.most if self.at == float("-inf") else min(self.most, self.left + (now - self.at) * self.per_s)
+        self.at = now
+        return self.left >= 1
+
+
+@dataclass(slots=True)
 class _Sender:
-    """A device that may send traps, and how many more of them are read for now."""
+    """A device that may send traps."""
 
     device: Device
-    left: float = READ_AT_ONCE
-    filled_at: float = 0.0
-
-    def spend(self, now: float) -> bool:
-        self.left = min(READ_AT_ONCE, self.left + (now - self.filled_at) * READ_PER_S)
-        self.filled_at = now
-        if self.left < 1:
-            return False
-        self.left -= 1
-        return True
+    allowance: _Allowance = field(default_factory=lambda: _Allowance(READ_AT_ONCE, READ_PER_S))
 
 
 @dataclass(slots=True)
@@ -115,6 +122,7 @@ class Traps:
         self._on_fault = on_fault
         self._devices: tuple[Device, ...] = ()
         self._senders: dict[str, list[_Sender]] = {}
+        self._allowance = _Allowance(ALL_AT_ONCE, ALL_PER_S)
         self._resolved = asyncio.Event()
         self._pending: dict[DeviceId, _Pending] = {}
         self._wake = asyncio.Event()
@@ -184,13 +192,16 @@ class Traps:
             self.counts["malformed"] += 1
             return
         now = asyncio.get_running_loop().time()
-        if not known[0].spend(now):
+        own = known[0].allowance
+        if not own.has(now) or not self._allowance.has(now):
             self.counts["over"] += 1
             for one in known:  # the burst goes on: what is looked at already is looked at as a whole
                 if (pending := self._pending.get(one.device.id)) is not None and pending.places:
                     pending.places.add(None)
                     pending.traps += 1
             return
+        own.left -= 1
+        self._allowance.left -= 1
         try:
             trap = read_trap(datagram)
         except NotATrap:
@@ -259,7 +270,7 @@ class Traps:
                     log.warning("device %s: its address is not known, so its traps are not either", device.name)
                     continue
                 for address in {str(info[4][0]) for info in infos}:
-                    found[address].append(_Sender(device, filled_at=loop.time()))
+                    found[address].append(_Sender(device))
             self._senders = dict(found)
             try:
                 async with asyncio.timeout(RESOLVE_EVERY_S):
