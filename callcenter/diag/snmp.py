@@ -223,6 +223,8 @@ class Snmp:
     ) -> T:
         """One request in a turn of its own, sent again when a device that has been answering misses one."""
         for left in range(ASKED_AGAIN if again else 0, -1, -1):
+            if deadline <= _now():
+                raise NoAnswer(target.name, "was not read to the end in time")
             try:
                 async with self._turn(target, deadline - _now(), AGAIN_AFTER if left else LONGEST_ANSWER):
                     return await once()

@@ -33,7 +33,7 @@ LOOK_AFTER_S = 10.0
 """An OLT is looked at early no sooner than this after it was read."""
 MOST_LATER = 4
 """A silent OLT is tried again after up to so many times the interval."""
-SLOW, SILENT = "sweep.slow", "sweep.silent"
+SLOW, SILENT = "sweep_slow", "sweep_silent"
 """Alarms: a sweep takes longer than its interval; an OLT has not answered for three sweeps."""
 
 

@@ -210,11 +210,16 @@ async def worse_lines(
 _DARK_SINCE = text(
     """
     SELECT onu, at FROM (
-        SELECT onu, at, state, lag(state) OVER w AS before,
-            max(at) FILTER (WHERE state <> 'offline') OVER (PARTITION BY onu) AS last_lit
-        FROM onu_history WHERE device_id = :device WINDOW w AS (PARTITION BY onu ORDER BY at)
-    ) AS past
-    WHERE state = 'offline' AND (before IS NULL OR before <> 'offline') AND (last_lit IS NULL OR at > last_lit)
+        SELECT now.onu, (
+            SELECT min(dark.at) FROM onu_history dark
+            WHERE dark.device_id = now.device_id AND dark.onu = now.onu AND dark.state = 'offline'
+                AND dark.at > coalesce((
+                    SELECT max(lit.at) FROM onu_history lit
+                    WHERE lit.device_id = now.device_id AND lit.onu = now.onu AND lit.state <> 'offline'
+                ), '-infinity')
+        ) AS at
+        FROM onu_reading now WHERE now.device_id = :device AND now.reading ->> 'state' = 'offline'
+    ) AS darkened WHERE at IS NOT NULL
     """
 )
 _OPEN = text("SELECT onu, kind, detail FROM onu_worse WHERE device_id = :device AND ended_at IS NULL")

@@ -275,7 +275,7 @@ async def test_an_olt_that_stays_silent_is_an_alarm_until_it_answers(database: D
             await house.until(lambda: not kept.lock.locked())
             await house.sweeper.once(olt)
         async with database.scoped(Scope.all()) as connection:
-            assert [alarm.kind for alarm in await open_alarms(connection)] == ["sweep.silent"]
+            assert [alarm.kind for alarm in await open_alarms(connection)] == ["sweep_silent"]
         simulated.fault = None
         await sweep(house, olt)
         async with database.scoped(Scope.all()) as connection:
@@ -319,3 +319,22 @@ async def test_what_got_worse_is_listed_before_anyone_calls_and_leaves_the_list(
                 found = await history.week_of(connection, olt.id, OnuAddress.parse("GPON0/2:3"), house.now[0])
             assert (found.downs_24h, found.downs_7d, len(found.last_downs)) == (1, 1, 1)
             assert found.last_downs[0][1] is DownReason.POWER
+
+
+async def test_a_line_that_is_dark_stays_dark_since_then_over_a_restart(database: Database) -> None:
+    """Whoever leads next knows from the rows since when, and lists it once."""
+    async with SimulatedOlt("gpon", "vezha", pons=2, onus_per_pon=8, clock=lambda: 1000.0) as simulated:
+        olt = await registered(database, simulated)
+        async with sweeping(database, watch=True) as house:
+            await sweep(house, olt)
+            house.later(minutes=5)
+            simulated.power_loss("GPON0/2:3")
+            await sweep(house, olt)
+        async with sweeping(database, watch=True) as house:
+            house.later(minutes=70)
+            for _ in range(2):
+                await sweep(house, olt)
+                house.later(minutes=5)
+            found = (await worse(database, olt))[("GPON0/2:3", Worse.DARK)]
+            assert found.detail["dark_since"] == (NOON + timedelta(minutes=5)).isoformat()
+            assert await count(database, "onu_worse WHERE onu = 'GPON0/2:3'") == 1
