@@ -154,6 +154,20 @@ def row_of(name: str, *outputs: str) -> str:
     return " ".join(found)
 
 
+def has_table(heading: str, *outputs: str) -> bool:
+    """Whether a list was shown at all, be it empty: its heading or its total stands there, and no refusal.
+
+    What a device says instead ("Invalid input", "The required ONT is offline") is not an empty list.
+    """
+    shown = list(lines(*outputs))
+    return any(re.search(heading, line, re.IGNORECASE) for line in shown) and not is_refusal(*outputs)
+
+
+def is_refusal(*outputs: str) -> bool:
+    """Whether the device said no instead of an answer."""
+    return any(re.match(r"%|error\s?:|unknown command|invalid", line, re.IGNORECASE) for line in lines(*outputs))
+
+
 # --- what a person asks to be written ---
 
 

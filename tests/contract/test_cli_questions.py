@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callcenter.diag.driver import CliQuestion, CliWrite, OltDriver, SnmpWrite
@@ -98,7 +98,7 @@ def test_questions_only_look_and_leave_every_mode_they_enter(driver: Driver) -> 
 
 
 @every_spoken
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])  # its tables of letters, once a machine
 @given(data=st.data())
 def test_no_output_breaks_a_parser(driver: Driver, data: st.DataObject) -> None:
     question = driver.questions_cli[data.draw(st.integers(0, len(driver.questions_cli) - 1))]

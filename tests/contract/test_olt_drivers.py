@@ -267,14 +267,18 @@ def test_a_device_is_detected_by_its_tape(driver: OltDriver) -> None:
 
 @every_driver
 def test_what_a_family_never_tells_it_never_tells(driver: OltDriver) -> None:
-    """Fields named absent exist, and no tape tells them: absence is said, and said truly."""
-    known_fields = OnuReading.__dataclass_fields__.keys() | LineDetails.__dataclass_fields__.keys()
-    assert driver.absent <= known_fields
+    """Fields named absent exist, and no tape tells them: absence is said, and said truly.
+
+    A card's fields are the card's, whatever a diagnosis learns on top (Huawei's slow column of the ONT's transmitter).
+    """
+    of_card, of_details = OnuReading.__dataclass_fields__.keys(), LineDetails.__dataclass_fields__.keys()
+    assert driver.absent <= of_card | of_details
+    told = [facts.get("details", {}) for facts in expected(driver).values()]
+    told += [json.loads(path.read_text())["details"] for path in (TAPES.parent / "cli" / driver.name).glob("*.json")]
     for facts in expected(driver).values():
         assert not driver.absent & facts["reading"].keys()
-        assert not driver.absent & facts.get("details", {}).keys()
-    for path in (TAPES.parent / "cli" / driver.name).glob("*.json"):
-        assert not driver.absent & json.loads(path.read_text())["details"].keys()
+    for details in told:
+        assert not (driver.absent - of_card) & details.keys()
 
 
 @every_driver

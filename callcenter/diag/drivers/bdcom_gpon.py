@@ -242,7 +242,7 @@ def build(settings: Mapping[str, str]) -> OltDriver:
             "reboot": SnmpWrite((*ONU_ORDERS, 4), by_onu, lambda words: 1),
             "describe": SnmpWrite((*ONU_ORDERS, 21), by_onu, lambda words: said.description(words).encode()),
         },
-        absent=frozenset({"vlan"}),
+        absent=frozenset({"uni_mbps", "vlan"}),
         options={
             "mac_table": Option("MACs from the bridge table, or on the command line only", "bridge", bdcom.MAC_TABLES)
         },

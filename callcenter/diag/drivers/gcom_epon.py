@@ -172,7 +172,7 @@ def _mac_commands(onu: OnuAddress, _: OnuReading) -> tuple[str, ...]:
 
 def _macs(outputs: tuple[str, ...], onu: OnuAddress) -> LineDetails:
     """``aa:bb:cc:dd:ee:01  100    0/4/6    Active``."""
-    if not any(output.strip() for output in outputs):
+    if not said.has_table(r"mac address|total", *outputs):
         return LineDetails()
     rows = (line.split() for line in said.lines(*outputs))
     return LineDetails(

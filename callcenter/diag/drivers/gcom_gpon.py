@@ -174,7 +174,7 @@ def _optics(outputs: tuple[str, ...], onu: OnuAddress) -> LineDetails:
 
 def _macs(outputs: tuple[str, ...], onu: OnuAddress) -> LineDetails:
     """``64:ee:b7:1f:22:2a 343 0/4/2 XPON-0c8aaa68 1/280``; a line with the total ends a whole answer."""
-    if not any(output.strip() for output in outputs):
+    if not said.has_table(r"mac-address|total entries", *outputs):
         return LineDetails()
     rows = (line.split() for line in said.lines(*outputs))
     return LineDetails(
@@ -206,7 +206,7 @@ def _uni(outputs: tuple[str, ...], onu: OnuAddress) -> LineDetails:
 
 def _log(outputs: tuple[str, ...], onu: OnuAddress) -> LineDetails:
     """``2026/08/10 11:59:30 ... OLT: offline, reason: LOS.``; the newest fall is the last one."""
-    if not any(output.strip() for output in outputs):
+    if not any(output.strip() for output in outputs) or said.is_refusal(*outputs):
         return LineDetails()
     log = []
     for line in said.lines(*outputs):
@@ -266,7 +266,7 @@ def build(settings: Mapping[str, str]) -> OltDriver:
             CliQuestion("log", _asks("show ont-logging buffer *"), _log),
         ),
         writes={"reboot": CliWrite(_reboot)},
-        absent=frozenset({"vlan", "bias_ma", "registered_at"}),
+        absent=frozenset({"uni_mbps", "vlan", "bias_ma", "registered_at"}),
         limits=Limits(bulk_rows=10, gap_s=0.03),
         options={
             "enterprise": Option("the badge's enterprise number", "13464"),

@@ -182,6 +182,6 @@ DRIVER = OltDriver(
     decode_details=decode_details,
     dialect=DIALECT,
     writes={"reboot": SnmpWrite((*ROOT, 46, 1, 2), by_onu, lambda value: 1)},
-    absent=frozenset({"uptime_s", "macs", "pon"}),
+    absent=frozenset({"onu_tx", "uptime_s", "macs", "pon"}),
     limits=Limits(bulk_rows=20),
 )  # fmt: skip

@@ -216,8 +216,11 @@ def _mac_commands(onu: OnuAddress, _: OnuReading) -> tuple[str, ...]:
 
 
 def _macs(outputs: tuple[str, ...], onu: OnuAddress) -> LineDetails:
-    """``2 100 11:22:33:44:55:66 EPON0/1 1 100``: number, VLAN, MAC, PON, ONU, age. The ONU's own is left out."""
-    if len(outputs) < 4:
+    """``2 100 11:22:33:44:55:66 EPON0/1 1 100``: number, VLAN, MAC, PON, ONU, age. The ONU's own is left out.
+
+    An empty table has no heading that would tell it from a session that broke: it tells nothing.
+    """
+    if len(outputs) < 4 or not outputs[3].strip() or said.is_refusal(outputs[3]):
         return LineDetails()
     own = said.mac(said.row_of(str(onu), outputs[0]))
     rows = []
