@@ -139,8 +139,10 @@ class Traps:
 
     def know(self, devices: Iterable[Device]) -> None:
         """The devices whose traps are hints; again after each change of them."""
-        self._devices = tuple(devices)
-        self._resolved.set()
+        known = tuple(devices)
+        if known != self._devices:
+            self._devices = known
+            self._resolved.set()
 
     async def run(self) -> None:
         if self._bind is None:
