@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from callcenter.diag import diagnosis_rows, history
-from callcenter.diag.conclusion import Common, Conclusion, Echoes, Evidence, Lamp, Past, conclude
+from callcenter.diag.conclusion import LEAST_POINTS, Common, Conclusion, Echoes, Evidence, Lamp, Past, conclude
 from callcenter.diag.devices import Device
 from callcenter.diag.dialect import Dialect
 from callcenter.diag.drivers import DRIVERS, driver_of
@@ -251,7 +251,11 @@ class Diagnoses:
         if not isinstance(reading, OnuReading):
             return
         self._tell(number, StepName.STATE, *_state_facts(reading))
-        await self._step(number, StepName.LOG, self._past(number, about, address))
+        week = await self._step(number, StepName.LOG, self._week(about, address))
+        if week is not None:
+            past = Past(week.median_rx, week.median_olt_rx, week.points, week.downs_24h, week.downs_7d)
+            self._learn(number, past=past)
+            self._tell(number, StepName.LOG, Fact("diag.fact.downs", {"day": week.downs_24h, "week": week.downs_7d}))
         if reading.state is not OnuState.ONLINE:
             return
         self._tell(number, StepName.LEVELS, *_level_facts(reading, self._known[number].evidence.past))
@@ -260,11 +264,9 @@ class Diagnoses:
             self._learn(number, details=details)
         self._tell_details(number, reading, details, about)
 
-    async def _past(self, number: int, about: LineAbout, onu: OnuAddress) -> None:
+    async def _week(self, about: LineAbout, onu: OnuAddress) -> history.Week:
         async with self._database.scoped(Scope.only([about.provider])) as connection:
-            week = await history.week_of(connection, about.device.id, onu, self._clock())
-        self._learn(number, past=Past(week.median_rx, week.median_olt_rx, week.points, week.downs_24h, week.downs_7d))
-        self._tell(number, StepName.LOG, Fact("diag.fact.downs", {"day": week.downs_24h, "week": week.downs_7d}))
+            return await history.week_of(connection, about.device.id, onu, self._clock())
 
     async def _details(self, number: int, about: LineAbout, onu: OnuAddress, reading: OnuReading) -> LineDetails | None:
         """What SNMP tells, filled by what only the command line does."""
@@ -423,7 +425,7 @@ def _level_facts(reading: OnuReading, past: Past | None) -> tuple[Fact, ...]:
         for name, level in (("onu_rx", reading.onu_rx), ("olt_rx", reading.olt_rx), ("onu_tx", reading.onu_tx))
         if level is not None
     ]
-    if past is not None and past.median_rx is not None:
+    if past is not None and past.median_rx is not None and past.points >= LEAST_POINTS:
         facts.append(Fact("diag.fact.median", {"dbm": round(past.median_rx, 1), "points": past.points}))
     return tuple(facts) or (Fact("diag.fact.no_levels"),)
 
