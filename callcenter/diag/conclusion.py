@@ -11,7 +11,7 @@ the thresholds in ``Thresholds`` and in this file; field practice where no stand
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -325,7 +325,7 @@ def _what_is_left(known: Evidence, norms: Thresholds) -> Conclusion:
     """Light that wants attention; then "nothing found", or that too little could be read to say so."""
     reading = known.reading
     if isinstance(reading, OnuReading):
-        verdict = judge(reading, norms)
+        verdict = judge(replace(reading, uni_up=None, uni_mbps=None), norms)  # the cable was judged by all its ports
         fell = fall_of(reading, known.past)
         if verdict.cause in _FAIR_LIGHT:
             return Conclusion(
