@@ -36,6 +36,11 @@ _EMPTY = text(
 """Only tables that ever held a row are emptied: to truncate all of them costs more than most tests."""
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes name no test: a random message would give each of the parallel workers another list of tests."""
+    return argname if isinstance(val, bytes | bytearray) else None
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Embedded]:
     """A real PostgreSQL in a folder of its own, migrated to head, stopped and deleted after the session."""
