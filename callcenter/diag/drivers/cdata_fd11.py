@@ -1,13 +1,17 @@
 """C-Data EPON OLTs FD1104, FD1108 and their badges (Stels FD11).
 
-Sources: switcher-core (fd-1100), Ubilling (api.ponstels11, snmptemplates), ABillS. Not tried on our own devices.
+Sources: switcher-core (oids/cdata/fd-1100-series, Modules/CData/FD11XX), Ubilling (api.ponstels11, snmptemplates),
+ABillS. Not tried on our own devices.
 
 Oddities: light is linear, in tenths of a microwatt; 0 and 65535 are none. There is no level at the OLT for one ONU. The
-temperature's scale is unverified (1/256 C).
+temperature's scale is unverified (1/256 C). Sources write the PON port's optics with and without the slot in the
+index: both are asked. MACs come without their VLAN, and some firmwares have them elsewhere: no row tells nothing. The
+command line is not known well enough to be read: what SNMP does not tell is absent.
 """
 
 from __future__ import annotations
 
+from callcenter.diag import said
 from callcenter.diag.driver import (
     Listing,
     OltDriver,
@@ -15,35 +19,28 @@ from callcenter.diag.driver import (
     Read,
     Signs,
     SnmpWrite,
+    Under,
     Walked,
     by_first_uni,
     by_onu,
     state_of,
     uni_up,
 )
-from callcenter.diag.reading import DownReason, LineDetails, OnuReading, OnuState
-from callcenter.diag.values import Answers, Oid, linear_level, mac, not_negative, number, plain, real, text
+from callcenter.diag.drivers import _cdata as cdata
+from callcenter.diag.drivers import _lan as lan
+from callcenter.diag.reading import LineDetails, OnuReading, OnuState, PonPort
+from callcenter.diag.values import Answers, Oid, level, linear_level, mac, not_negative, number, real, text
 from callcenter.words import OnuAddress
 
 ROOT: Oid = (1, 3, 6, 1, 4, 1, 34592, 1, 3)
 ONU: Oid = (*ROOT, 4, 1, 1)
 UNI: Oid = (*ROOT, 4, 3, 1)
+MACS: Oid = (*ROOT, 4, 10, 2, 1, 2)
+PON: Oid = (*ROOT, 3, 1, 1)
+PON_OPTICS: Oid = (*ROOT, 3, 4, 5, 1)
 STATES = {1: OnuState.OFFLINE, 2: OnuState.OFFLINE, 3: OnuState.ONLINE, 4: OnuState.ONLINE}
 """1 not present, 2 offline, 3 online, 4 normal; 5 is "abnormal", which does not tell."""
 SPEEDS = {1: 10, 2: 100, 3: 1000}
-
-
-def written_reason(answers: Answers) -> tuple[DownReason | None, str]:
-    """C-Data's last down cause is text: ``dying-gasp``, ``LOS``, ``losi``; ``--`` and nothing are none."""
-    word = plain(answers, "reason").casefold()
-    match word:
-        case "" | "--" | "none":
-            return None, ""
-        case "dying-gasp":
-            return DownReason.POWER, word
-        case "los" | "losi" | "lobi":
-            return DownReason.FIBRE, word
-    return DownReason.UNKNOWN, word[:30] if word.isprintable() else ""
 
 
 def place_of(onu: OnuAddress) -> Place | None:
@@ -62,7 +59,7 @@ def listed(walked: Walked) -> dict[OnuAddress, Place]:
 def decode(answers: Answers) -> OnuReading:
     state = state_of(answers, STATES)
     online = state is OnuState.ONLINE
-    reason, word = written_reason(answers)
+    reason, word = cdata.written_reason(answers)
     up = uni_up(answers, online=online)
     speed = number(answers, "uni_speed")
     return OnuReading(
@@ -80,13 +77,48 @@ def decode(answers: Answers) -> OnuReading:
 
 
 def decode_details(onu: OnuAddress, place: Place, answers: Answers, walked: Walked) -> LineDetails:
+    """Temperature in 1/256 degree, voltage in 0.1 mV; the PON port's optics in hundredths."""
     return LineDetails(
         temperature_c=real(answers, "temperature", 256, most=150),
-        voltage_v=real(answers, "voltage", 10_000, least=0, most=15),
+        voltage_v=real(answers, "voltage", 10_000, least=0.1, most=15),
         firmware=text(answers, "firmware"),
         description=text(answers, "description"),
+        unis=lan.unis(place, walked, speeds=SPEEDS, duplex={1: True, 2: False}),
+        macs=cdata.macs_of(place.onu, walked, uni_at=0),
+        pon=pon_of(onu, answers),
     )
 
+
+def pon_of(onu: OnuAddress, answers: Answers) -> PonPort:
+    """From whichever of the two indexes answers."""
+
+    def either(name: str) -> str:
+        return name if number(answers, name) is not None else f"{name}_slot"
+
+    link = number(answers, either("pon_link"))
+    return PonPort(
+        onu.pon,
+        up=None if link is None else {2: False, 3: True}.get(link),
+        tx=level(answers, either("pon_tx"), per_dbm=100),
+        temperature_c=real(answers, either("pon_temperature"), 100, most=150),
+        voltage_v=real(answers, either("pon_voltage"), 100, least=0.1, most=15),
+        bias_ma=real(answers, either("pon_bias"), 100, least=0, most=200),
+        onus=not_negative(number(answers, either("pon_onus"))),
+    )
+
+
+def by_port(place: Place, _: Answers) -> Oid | None:
+    return None if place.pon is None else place.pon[-1:]
+
+
+def by_slot_and_port(place: Place, _: Answers) -> Oid | None:
+    return place.pon
+
+
+PON_COLUMNS = {
+    "pon_link": (*PON, 3), "pon_onus": (*PON, 6), "pon_temperature": (*PON_OPTICS, 1),
+    "pon_voltage": (*PON_OPTICS, 2), "pon_bias": (*PON_OPTICS, 3), "pon_tx": (*PON_OPTICS, 4),
+}  # fmt: skip
 
 DRIVER = OltDriver(
     name="cdata_fd11",
@@ -113,10 +145,15 @@ DRIVER = OltDriver(
             },
             by_onu,
         ),
+        Read(PON_COLUMNS, by_port),
+        Read({f"{name}_slot": column for name, column in PON_COLUMNS.items()}, by_slot_and_port),
+        Under({"link": (*UNI, 3), "speed": (*UNI, 5), "duplex": (*UNI, 6), "enabled": (*UNI, 11)}, by_onu),
+        Under({"macs": MACS}, by_onu),
     ),
     decode_details=decode_details,
-    writes={"reboot": SnmpWrite((*ONU, 32), by_onu, lambda value: 2)},
-    absent=frozenset(
-        {"olt_rx", "uptime_s", "macs", "vlan", "pon", "bias_ma", "registered_at", "last_down_at"}
-    ),
+    writes={
+        "reboot": SnmpWrite((*ONU, 32), by_onu, lambda value: 2),
+        "describe": SnmpWrite((*ONU, 4), by_onu, lambda value: said.one_word(value).encode()),
+    },
+    absent=frozenset({"olt_rx", "uptime_s", "vlan", "bias_ma", "registered_at", "last_down_at", "log"}),
 )  # fmt: skip

@@ -1,17 +1,22 @@
 """C-Data EPON OLTs FD12xx and their badges (Stels FD12).
 
-Sources: switcher-core (configs/oids), ABillS, LibreNMS recording "cdata" for the index scheme (``pon0/0/1`` has ifIndex
-16780544), a public reader of firmware V3.3 for its own. Not tried on our own devices.
+Sources: switcher-core (oids/cdata, models/C-Data, Modules/CData), ABillS, LibreNMS recording "cdata" for the index
+scheme (``pon0/0/1`` has ifIndex 16780544), a public reader of firmware V3.3 for its own; the bias current's unit (0.01
+mA) from LibreNMS's reader of the same table. Not tried on our own devices.
 
 Oddities: an ONU's index is its PON's ifIndex plus its number, on firmware V3.3 and newer
-``0x480000 + ((port - 1) << 12) + onu``; the OLT's list says which. Newer firmware may keep the optics under another
-tail than ``.0.0`` (unverified): no levels are shown there, and none invented. FD16 answers with the same sysObjectID.
+``0x480000 + ((port - 1) << 12) + onu``; the OLT's list says which. The optics stand under ``.0.0``, on newer firmware
+under ``.1.<port>``, which is asked too. PON ports are numbered among all ports in their own tables: ``pon0/0/1`` of an
+FD1208S is 13, as the third byte of its ifIndex says; newer firmware does not tell that number, nor the PON's optics.
+MACs come without their VLAN over SNMP; no row of them tells nothing. FD16 answers with the same sysObjectID. The
+command line is in ``_cdata.py``.
 """
 
 from __future__ import annotations
 
 import re
 
+from callcenter.diag import said
 from callcenter.diag.driver import (
     IF_DESCR,
     Listing,
@@ -20,6 +25,7 @@ from callcenter.diag.driver import (
     Read,
     Signs,
     SnmpWrite,
+    Under,
     Walked,
     by_onu,
     interface_name,
@@ -27,15 +33,18 @@ from callcenter.diag.driver import (
     state_of,
     uni_up,
 )
-from callcenter.diag.drivers.cdata_fd11 import written_reason
+from callcenter.diag.drivers import _cdata as cdata
+from callcenter.diag.drivers import _lan as lan
 from callcenter.diag.reading import LineDetails, OnuReading, OnuState
-from callcenter.diag.values import Answers, Oid, level, mac, not_negative, number, real, text
+from callcenter.diag.values import Answers, Oid, mac, not_negative, number, real, text
 from callcenter.words import OnuAddress
 
 ROOT: Oid = (1, 3, 6, 1, 4, 1, 17409, 2, 3)
 ONU: Oid = (*ROOT, 4, 1, 1)
 OPTICS: Oid = (*ROOT, 4, 2, 1)
 REASON: Oid = (1, 3, 6, 1, 4, 1, 34592, 1, 3, 100, 12, 3, 1, 1)
+MACS: Oid = (1, 3, 6, 1, 4, 1, 34592, 1, 3, 100, 13, 1, 1, 5)
+PON_OPTICS: Oid = (1, 3, 6, 1, 4, 1, 34592, 1, 3, 100, 2, 2, 1)
 STATES = {1: OnuState.ONLINE, 2: OnuState.OFFLINE}
 NEW_BASE = 0x480000
 _PON = re.compile(r"PON(\d+)/(\d+)/(\d+)", re.ASCII)
@@ -60,24 +69,21 @@ def listed(walked: Walked) -> dict[OnuAddress, Place]:
     return places
 
 
-def by_optics(place: Place, _: Answers) -> Oid | None:
-    return (*place.onu, 0, 0)
-
-
-def by_uni(place: Place, _: Answers) -> Oid | None:
-    return (*place.onu, 0, 1)
+def by_optics_of_port(place: Place, _: Answers) -> Oid | None:
+    """Newer firmware only: there the place of the PON is its number."""
+    return (*place.onu, 1, *place.pon) if place.pon is not None and place.pon[0] < 256 else None
 
 
 def decode(answers: Answers) -> OnuReading:
     """One ONU from the OLT's answers; levels come in 0.01 dBm, -1 and below -40 dBm are none while it is off."""
     state = state_of(answers, STATES)
     online = state is OnuState.ONLINE
-    reason, word = written_reason(answers)
+    reason, word = cdata.written_reason(answers)
     return OnuReading(
         state=state,
-        onu_rx=level(answers, "onu_rx", per_dbm=100) if online else None,
-        onu_tx=level(answers, "onu_tx", per_dbm=100) if online else None,
-        olt_rx=(level(answers, "olt_rx", per_dbm=100) or None) if online else None,
+        onu_rx=cdata.light_of(answers, "onu_rx") if online else None,
+        onu_tx=cdata.light_of(answers, "onu_tx") if online else None,
+        olt_rx=cdata.light_of(answers, "olt_rx") if online else None,
         distance_m=not_negative(number(answers, "distance"), zero_is_unknown=True),
         uptime_s=not_negative(number(answers, "since")) if online else None,
         last_down_reason=reason,
@@ -90,13 +96,23 @@ def decode(answers: Answers) -> OnuReading:
 
 def decode_details(onu: OnuAddress, place: Place, answers: Answers, walked: Walked) -> LineDetails:
     return LineDetails(
-        temperature_c=real(answers, "temperature", 100, most=150),
-        voltage_v=real(answers, "voltage", 100_000, least=0, most=15),
+        temperature_c=cdata.temperature_of(answers),
+        voltage_v=cdata.voltage_of(answers),
+        bias_ma=cdata.bias_of(answers),
         firmware=text(answers, "firmware"),
         description=text(answers, "description"),
-        vlan=not_negative(number(answers, "vlan"), zero_is_unknown=True),
+        unis=lan.unis(place, walked, modes={1: "untagged", 2: "tagged"}),
+        macs=cdata.macs_of(place.onu, walked, uni_at=1),
+        pon=cdata.pon_of(
+            onu,
+            answers,
+            temperature_c=real(answers, "pon_temperature", 100, most=150),
+            voltage_v=real(answers, "pon_voltage", 100_000, least=0.1, most=15),
+        ),
     )
 
+
+OPTICS_COLUMNS = {"temperature": (*OPTICS, 8), "voltage": (*OPTICS, 7), "bias": (*OPTICS, 6)}
 
 DRIVER = OltDriver(
     name="cdata_fd12",
@@ -113,16 +129,36 @@ DRIVER = OltDriver(
             },
             by_onu,
         ),
-        Read({"onu_rx": (*OPTICS, 4), "onu_tx": (*OPTICS, 5)}, by_optics),
-        Read({"uni_link": (*ROOT, 5, 1, 1, 5)}, by_uni),
+        Read({"onu_rx": (*OPTICS, 4), "onu_tx": (*OPTICS, 5)}, cdata.by_optics),
+        Read({"onu_rx_of_port": (*OPTICS, 4), "onu_tx_of_port": (*OPTICS, 5)}, by_optics_of_port),
+        Read({"uni_link": (*ROOT, 5, 1, 1, 5)}, cdata.by_uni),
     ),
+    swept=frozenset({"status", "reason", "onu_rx", "onu_rx_of_port", "olt_rx", "uni_link"}),
     decode=decode,
     details=(
         Read({"firmware": (*ONU, 13), "description": (*ONU, 2)}, by_onu),
-        Read({"temperature": (*OPTICS, 8), "voltage": (*OPTICS, 7)}, by_optics),
-        Read({"vlan": (*ROOT, 7, 3, 1, 1, 7)}, by_uni),
+        Read(OPTICS_COLUMNS, cdata.by_optics),
+        Read({f"{name}_of_port": column for name, column in OPTICS_COLUMNS.items()}, by_optics_of_port),
+        Read(cdata.PON_STATE, cdata.by_numbered_port),
+        Read(
+            {"pon_temperature": (*PON_OPTICS, 4), "pon_voltage": (*PON_OPTICS, 5), "pon_tx": (*PON_OPTICS, 7)},
+            cdata.by_numbered_port,
+        ),
+        Under(
+            {
+                "link": (*ROOT, 5, 1, 1, 5), "enabled": (*ROOT, 5, 1, 1, 4), "pvid": (*ROOT, 7, 3, 1, 1, 7),
+                "vlan_mode": (*ROOT, 7, 3, 1, 1, 8),
+            },
+            by_onu,
+        ),
+        Under({"macs": MACS}, by_onu),
     ),
     decode_details=decode_details,
-    writes={"reboot": SnmpWrite((*ONU, 17), by_onu, lambda value: 1)},
-    absent=frozenset({"uni_mbps", "macs", "pon", "bias_ma", "registered_at", "last_down_at"}),
+    dialect=cdata.DIALECT,
+    questions_cli=cdata.QUESTIONS,
+    writes={
+        "reboot": SnmpWrite((*ONU, 17), by_onu, lambda value: 1),
+        "describe": SnmpWrite((*ONU, 2), by_onu, lambda value: said.one_word(value).encode()),
+    },
+    absent=frozenset({"uni_mbps", "vlan"}),
 )  # fmt: skip
