@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.cli.place import Place, entry
+from callcenter.cli.place import Place, clock, entry
 from callcenter.cli.tables import json_option, show
-from callcenter.diag.devices import AUTO, CliLogin, Device, SnmpV3, devices, put_device, remove_device
+from callcenter.diag.detect import Probe, dotted, probe
+from callcenter.diag.devices import (
+    AUTO,
+    CliLogin,
+    Device,
+    SnmpV3,
+    device_by_name,
+    devices,
+    put_device,
+    remove_device,
+    write_detected,
+)
 from callcenter.diag.drivers import ALL
+from callcenter.diag.snmp import Snmp
 from callcenter.errors import RuleBroken
 from callcenter.routing import register
 from callcenter.routing.entries import DeviceEntry
@@ -73,6 +86,41 @@ def list_devices(place: Place, as_json: bool) -> None:
         ]  # fmt: skip
 
     show(place.written(work), as_json, "no device yet: callcenter device add PROVIDER NAME --driver DRIVER --host HOST")
+
+
+@device.command("probe")
+@click.argument("slug")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def probe_device(place: Place, slug: str, name: str, as_json: bool) -> None:
+    """Finds out what a device is by asking it; a device whose driver is auto is read by what was found."""
+
+    async def work(connection: AsyncConnection) -> tuple[Device, Probe]:
+        owner = await register.provider_id(connection, slug)
+        asked = await device_by_name(connection, place.vault, owner, name)
+        snmp = Snmp()
+        snmp.start()
+        try:
+            found = await probe(snmp, Snmp.target(asked))
+        finally:
+            snmp.close()
+        if asked.driver == AUTO:
+            await write_detected(connection, asked.id, found.driver or "", found.descr, clock(), found.options)
+        return asked, found
+
+    asked, found = place.written(work)
+    about = {
+        "device": asked.name, "driver": found.driver, "by": found.by, "options": dict(found.options),
+        "object_id": dotted(found.object_id), "describes_itself": found.descr,
+    }  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(about | {"answers": dict(found.answers)}, ensure_ascii=False))
+        return
+    for key, value in about.items():
+        click.echo(f"{key:<18} {value if value else 'unknown'}")
+    for root, answered in found.answers:
+        click.echo(f"  {root:<40} {answered or 'no such table'}")
 
 
 @device.command("remove")
