@@ -13,6 +13,10 @@ SYSTEM: Oid = (1, 3, 6, 1, 2, 1, 1)
 IF_DESCR: Oid = (1, 3, 6, 1, 2, 1, 2, 2, 1, 2)
 IF_OPER_STATUS: Oid = (1, 3, 6, 1, 2, 1, 2, 2, 1, 8)
 
+IF_ALIAS: Oid = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 18)
+FDB: Oid = (1, 3, 6, 1, 2, 1, 17, 7, 1, 2, 2, 1, 2)
+"""The bridge table: VLAN and MAC in the index, the port's number the value."""
+
 
 @dataclass(frozen=True)
 class Family:

@@ -29,6 +29,10 @@ def _onu(plant: Plant, onu: Onu) -> Iterator[tuple[Oid, Callable[[], Value]]]:
     yield (*optics, 7, *index), lambda: written(plant, onu, onu.tx)
     yield (*optics, 8, *index), lambda: written(plant, onu, onu.rx)
     yield (*ROOT, 4, 1, 1, 6, *index, 1), lambda: 1 if onu.uni_up and onu.down is None else 0
+    yield (*about, 10, *index), lambda: b"1.3-220719"
+    yield (*ROOT, 4, 1, 1, 5, *index, 1), lambda: 2
+    yield (*ROOT, 4, 2, 1, 1, 8, *index, 1), lambda: onu.vlan
+    yield (*ROOT, 4, 2, 1, 1, 9, *index, 1), lambda: 1
     yield (*ROOT, 3, 2, 1, 7, *index), lambda: onu.vlan
     for number, mac in enumerate(onu.behind, 1):
         yield (*ROOT, 3, 16, 1, 5, *index, number), lambda mac=mac: mac  # type: ignore[misc]
@@ -37,6 +41,10 @@ def _onu(plant: Plant, onu: Onu) -> Iterator[tuple[Oid, Callable[[], Value]]]:
 
 def _rows(plant: Plant, name: str) -> Rows:
     rows = system(plant, name, "GCOM EPON", (1, 3, 6, 1, 4, 1, 13464, 1, 10, 5))
+    for port in range(1, len(plant.pons) + 1):
+        rows[(*ROOT, 2, 2, 1, 3, 0, port)] = lambda: b"42.10"
+        rows[(*ROOT, 2, 2, 1, 4, 0, port)] = lambda: b"3.27"
+        rows[(*ROOT, 2, 2, 1, 6, 0, port)] = lambda: b"4.80"
     for onu in plant.onus.values():
         rows |= dict(_onu(plant, onu))
     return rows

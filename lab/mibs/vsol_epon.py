@@ -30,11 +30,31 @@ def _onu(plant: Plant, onu: Onu) -> Iterator[tuple[Oid, Callable[[], Value]]]:
     yield (*optics, 5, *index), lambda: f"{onu.bias:.2f} mA".encode()
     yield (*optics, 6, *index), lambda: bracketed(onu.tx)
     yield (*optics, 7, *index), lambda: bracketed(onu.rx)
+    yield (*about, 19, *index), lambda: _down_at(plant, onu)
+    yield (*about, 20, *index), lambda: _lasted(int(plant.clock() - onu.up_since) if onu.down is None else 0)
+    yield (*ROOT, 12, 1, 25, 1, 9, *index), lambda: onu.description.encode()
+    yield (*ROOT, 12, 2, 1, 2, 1, 7, *index), lambda: b"V1.8.3"
+    yield (*ROOT, 12, 5, 1, 10, 1, 4, *index, 1), lambda: 1
+    yield (*ROOT, 12, 5, 1, 10, 1, 5, *index, 1), lambda: onu.vlan
+    yield (*ROOT, 12, 5, 1, 13, 1, 5, *index, 1), lambda: 1
     yield (*ROOT, 12, 5, 1, 13, 1, 4, *index, 1), lambda: 1 if onu.uni_up and onu.down is None else 2
+
+
+def _down_at(plant: Plant, onu: Onu) -> bytes:
+    return b"N/A" if onu.down_since is None else f"{plant.wall(onu.down_since):%Y/%m/%d %H:%M:%S}".encode()
+
+
+def _lasted(seconds: int) -> bytes:
+    return f"{seconds // 86400} {seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}".encode()
 
 
 def _rows(plant: Plant, name: str) -> Rows:
     rows = system(plant, name, "V1600D", (1, 3, 6, 1, 4, 1, 37950, 1, 1, 5, 10, 14, 1))
+    for port in range(1, len(plant.pons) + 1):
+        rows[(*ROOT, 10, 13, 1, 1, 2, port)] = lambda: b"27.84 .C"
+        rows[(*ROOT, 10, 13, 1, 1, 3, port)] = lambda: b"3.28 V"
+        rows[(*ROOT, 10, 13, 1, 1, 4, port)] = lambda: b"12.10 mA"
+        rows[(*ROOT, 10, 13, 1, 1, 5, port)] = lambda: b"6.56 dbm"
     for onu in plant.onus.values():
         rows |= dict(_onu(plant, onu))
     return rows

@@ -25,6 +25,8 @@ def _onu(plant: Plant, onu: Onu) -> Iterator[tuple[Oid, Callable[[], Value]]]:
     yield (*ROOT, 4, 1, 3, *index), lambda: b"VSOL"
     yield (*ROOT, 4, 1, 14, *index), lambda: b"V2802"
     yield (*ROOT, 12, 1, 3, *index), lambda: onu.distance if onu.down is None else 0
+    yield (*ROOT, 4, 1, 24, *index), lambda: onu.description.encode()
+    yield (*ROOT, 4, 1, 25, *index), lambda: b"V2.1.6"
     yield (*ROOT, 8, 15, 1, 4, *index, 1), lambda: 0 if onu.uni_up and onu.down is None else 1
     yield (*ROOT, 8, 15, 1, 6, *index, 1), lambda: speeds[onu.uni_mbps]
 
