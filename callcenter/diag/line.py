@@ -229,8 +229,8 @@ class LineReader:
             except _Moved:
                 await self._list(line, newer_than=_now())
                 continue
-            if line.driver.place_of is not None and all(value is NO_VALUE for value in answers.values()):
-                await self._list(line, newer_than=_now() - LIST_KEPT)
+            if all(value is NO_VALUE for value in answers.values()):  # gone, or never there: the OLT's list tells
+                await self._list(line, newer_than=_now() - (0 if onu in line.places else LIST_KEPT))
                 if onu not in line.places:
                     return OnuReading(OnuState.ABSENT)
             return line.driver.decode(answers)
