@@ -59,6 +59,9 @@ def answer(place: Place, line: str) -> Answer:
         case "uni", ["onu-vlan-mode", "tag", "vlan", vlan] if vlan.isdecimal():
             _there(place).vlan = int(vlan)
             return ""
+        case _, ["show", "onu-status", "mac", mac]:
+            head = "ONU      Mac Address       Dis(m) RegisterTime      Type  Software State"
+            return "\n".join([head, *(_row(onu) for onu in plant.onus.values() if onu.mac.hex(":") == mac)])
         case _, ["show", "onu-status"]:
             head = "ONU      Mac Address       Dis(m) RegisterTime      Type  Software State"
             return "\n".join([head, *(_row(onu) for onu in plant.onus.values())])
@@ -66,7 +69,8 @@ def answer(place: Place, line: str) -> Answer:
             onu_at = _onu(plant, at)
             if onu_at is None:
                 return "            ^\n" + WRONG
-            return "\n".join(f"{mac.hex(':')} {onu_at.vlan:>4} {at} Active" for mac in onu_at.behind)
+            macs = [f"{mac.hex(':')} {onu_at.vlan:>4} {at} Active" for mac in onu_at.behind]
+            return "\n".join(["MAC Address        VLAN   ONU      Status", *macs, f"Total: {len(macs)}"])
         case _:
             return None
 
