@@ -88,8 +88,12 @@ class Thresholds:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, object]) -> Thresholds:
-        """A provider's own lines over the defaults. Raises ``Misconfigured`` naming every mistake."""
+        """A provider's own lines over the defaults. Raises ``Misconfigured`` naming every mistake.
+
+        Settings that begin with ``mass_`` are ``mass.MassRule``'s.
+        """
         known = {each.name for each in fields(cls)}
+        settings = {name: value for name, value in settings.items() if not name.startswith("mass_")}
         wrong = [f"{name} is not a threshold" for name in sorted(settings.keys() - known)]
         given: dict[str, float] = {}
         for name in sorted(settings.keys() & known):

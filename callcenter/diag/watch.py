@@ -22,6 +22,7 @@ from callcenter.diag.history import Rolling
 from callcenter.diag.line import LineReader
 from callcenter.diag.mass import MassRule
 from callcenter.diag.outages import MassOutages, Outage
+from callcenter.diag.ports import Ports
 from callcenter.diag.reach import Reach
 from callcenter.diag.snmp import Snmp
 from callcenter.diag.sweep import Sweeper
@@ -76,8 +77,10 @@ class LineWatch:
         )  # fmt: skip
         self.traps = Traps(settings.traps_bind, clock, self._hinted, pon_at=self.lines.pon_at)
         self.cli = Cli()
+        self.ports = Ports(self.snmp)
         self.diagnoses = Diagnoses(
             database, clock, tasks, lines=self.lines, outages=self.outages, pings=Reach(settings.ping), cli=self.cli,
+            ports=self.ports,
             norms_of=norms_of, on_change=on_diagnosis,
         )  # fmt: skip
         self.rolling = Rolling(database, clock, keep_days=settings.keep_days, keep_sums_days=settings.keep_sums_days)
