@@ -21,6 +21,7 @@ from typing import Self
 
 from lab import traps
 from lab.mibs import FAMILIES
+from lab.mibs.family import Family
 from lab.plant import Down, Onu, Plant, build_plant
 from lab.snmp_agent import (
     GET,
@@ -71,7 +72,7 @@ class SimulatedOlt(asyncio.DatagramProtocol):
 
     def __init__(
         self,
-        device: str,
+        device: str | Family,
         name: str = "olt",
         address: Address = ("127.0.0.1", 0),
         *,
@@ -84,7 +85,9 @@ class SimulatedOlt(asyncio.DatagramProtocol):
         area: str = "",
     ) -> None:
         self.name = name
-        self.family = FAMILIES[f"bdcom_{device}" if device in {"epon", "gpon"} else device]
+        if isinstance(device, str):
+            device = FAMILIES[f"bdcom_{device}" if device in {"epon", "gpon"} else device]
+        self.family = device
         self.driver = self.family.name
         self.plant: Plant = build_plant(self.family.family, pons, onus_per_pon, clock, seed, before=self.family.before)
         self.fault: Fault | None = None

@@ -1,11 +1,12 @@
 """Eltex GPON OLTs LTP-8X and LTP-4X.
 
-Sources: MIB ELTEX-LTP8X, ABillS (eltex.snmp), Ubilling, nocproject. Not tried on our own devices. LTP-N and LTE have
-trees of their own and are not read here.
+Sources: MIB ELTEX-LTP8X, ABillS (eltex.snmp, the description among it), Ubilling, nocproject. Not tried on our own
+devices. LTP-N and LTE have trees of their own and are not read here.
 
 Oddities: tables are indexed by slot (always 1) and the eight bytes of the serial number; channel and ONT id are
 columns. There is no reason of a fall in the MIB. The ONT's own levels are "only for NTP-2C" by the MIB; ABillS reads
-them for all. The table of MACs behind an ONT is very slow by the MIB's own words and not read.
+them for all. The table of MACs behind an ONT is very slow by the MIB's own words and not read; how the command line
+shows anything of one ONT is not documented, so it is not asked. What a LAN port's duplex is coded as is not known.
 """
 
 from __future__ import annotations
@@ -18,19 +19,23 @@ from callcenter.diag.driver import (
     Read,
     Signs,
     SnmpWrite,
+    Under,
     Walked,
     by_first_uni,
     by_onu,
     state_of,
     uni_up,
 )
-from callcenter.diag.reading import LineDetails, OnuReading, OnuState
+from callcenter.diag.drivers import _lan as lan
+from callcenter.diag.reading import LineDetails, OnuReading, OnuState, PonPort
 from callcenter.diag.values import Answers, Oid, gpon_serial, level, not_negative, number, real, text
 from callcenter.words import OnuAddress
 
 ELTEX: Oid = (1, 3, 6, 1, 4, 1, 35265)
 ONT: Oid = (*ELTEX, 1, 22, 3, 1, 1)
 UNI: Oid = (*ELTEX, 1, 22, 3, 2, 1)
+DESCRIPTION: Oid = (*ELTEX, 1, 22, 3, 4, 1, 8)
+CHANNEL: Oid = (*ELTEX, 1, 22, 2, 1, 1)
 STATES = {
     0: OnuState.OFFLINE,
     1: OnuState.STARTING,
@@ -87,7 +92,31 @@ def decode(answers: Answers) -> OnuReading:
 
 
 def decode_details(onu: OnuAddress, place: Place, answers: Answers, walked: Walked) -> LineDetails:
-    return LineDetails(temperature_c=real(answers, "temperature", 10, most=150), firmware=text(answers, "firmware"))
+    return LineDetails(
+        temperature_c=real(answers, "temperature", 10, most=150),
+        firmware=text(answers, "firmware"),
+        description=text(answers, "description"),
+        unis=lan.unis(place, walked, speeds=SPEEDS),
+        pon=pon_of(onu, answers),
+    )
+
+
+def pon_of(onu: OnuAddress, answers: Answers) -> PonPort:
+    """The channel: 4 is "ok"; its transmitter in 0.001 dBm, microvolts, microamperes."""
+    state = number(answers, "pon_state")
+    return PonPort(
+        onu.pon,
+        up=None if state is None else state == 4,
+        tx=level(answers, "pon_tx", per_dbm=1000) or None,
+        temperature_c=real(answers, "pon_temperature", most=150),
+        voltage_v=real(answers, "pon_voltage", 1_000_000, least=0.1, most=15),
+        bias_ma=real(answers, "pon_bias", 1000, least=0.01, most=200),
+        onus=not_negative(number(answers, "pon_onus")),
+    )
+
+
+def by_channel(place: Place, _: Answers) -> Oid | None:
+    return place.pon
 
 
 DIALECT = Dialect(
@@ -119,14 +148,24 @@ DRIVER = OltDriver(
     ),
     swept=frozenset({"channel", "id", "status", "onu_rx", "olt_rx", "uni_link"}),
     decode=decode,
-    details=(Read({"temperature": (*ONT, 15), "firmware": (*ONT, 17)}, by_onu),),
+    details=(
+        Read({"temperature": (*ONT, 15), "firmware": (*ONT, 17), "description": DESCRIPTION}, by_onu),
+        Read(
+            {
+                "pon_state": (*CHANNEL, 3), "pon_onus": (*CHANNEL, 4), "pon_tx": (*CHANNEL, 9),
+                "pon_temperature": (*CHANNEL, 10), "pon_voltage": (*CHANNEL, 11), "pon_bias": (*CHANNEL, 12),
+            },
+            by_channel,
+        ),
+        Under({"link": (*UNI, 5), "speed": (*UNI, 6)}, by_onu),
+    ),
     decode_details=decode_details,
     dialect=DIALECT,
     writes={"reboot": SnmpWrite((*ONT, 22), by_onu, lambda value: 1)},
     absent=frozenset(
         {
-            "last_down_reason", "uptime_s", "macs", "vlan", "pon", "bias_ma", "voltage_v", "registered_at",
-            "last_down_at", "description",
+            "last_down_reason", "last_down_word", "uptime_s", "macs", "vlan", "bias_ma", "voltage_v", "registered_at",
+            "last_down_at", "log",
         }
     ),
 )  # fmt: skip

@@ -1,16 +1,17 @@
 """Huawei GPON OLTs MA5608T, MA5603T, MA5680T, MA5683T, MA5801.
 
 Sources: MIB HUAWEI-XPON, switcher-core, Ubilling (Huawei-MA58xx-Gpon), ABillS (Equipment/Huawei.pm), LibreNMS recording
-"smartax" for indexes and sentinels. Not tried on our own devices.
+"smartax" for indexes and sentinels. The command line is in ``_huawei_cli.py``. Not tried on our own devices.
 
 Oddities: an index is above 2^31 and unsigned. 2147483647 is no value everywhere. Transmit power and temperature are
-asked from the ONT one by one and slow: only a full diagnosis asks for them. An MDU describes itself with the same words
-and is no OLT.
+asked from the ONT one by one and slow: only a full diagnosis asks for them, last of all. Sources disagree on the scale
+of a PON port's bias current (mA, or tenths): it is not told. The last ten falls stand in table 101. An MDU describes
+itself with the same words and is no OLT. EPON cards (tables 53 to 57, 104) are not read: sources disagree on their
+scale.
 """
 
 from __future__ import annotations
 
-from callcenter.diag.dialect import Dialect
 from callcenter.diag.driver import (
     Limits,
     Listing,
@@ -19,6 +20,7 @@ from callcenter.diag.driver import (
     Read,
     Signs,
     SnmpWrite,
+    Under,
     Walked,
     by_first_uni,
     by_onu,
@@ -26,8 +28,11 @@ from callcenter.diag.driver import (
     state_of,
     uni_up,
 )
-from callcenter.diag.reading import DownReason, LineDetails, OnuReading, OnuState
+from callcenter.diag.drivers import _huawei_cli as cli
+from callcenter.diag.drivers import _lan as lan
+from callcenter.diag.reading import DownReason, LineDetails, LogLine, OnuReading, OnuState, PonPort
 from callcenter.diag.values import (
+    NO_VALUE,
     Answers,
     Oid,
     gpon_serial,
@@ -67,6 +72,14 @@ REASONS: dict[int, tuple[DownReason | None, str]] = {
     33: (DownReason.RESET, "reset-by-software"),
     37: (DownReason.ADMIN, "rogue"),
 }
+FALLS = REASONS | {
+    0: (None, ""),
+    7: (DownReason.ADMIN, "disable-fail"),
+    12: (DownReason.ADMIN, "auth-fail"),
+    255: (None, ""),
+}
+"""Why in the history of falls: 0 is a deleted row, 255 no fault."""
+DUPLEX = {1: False, 2: True, 4: False, 5: True}
 SPEEDS = {1: 10, 2: 100, 3: 1000, 5: 10, 6: 100, 7: 1000}
 NONE = 2147483647
 
@@ -117,32 +130,54 @@ def decode(answers: Answers) -> OnuReading:
 
 
 def decode_details(onu: OnuAddress, place: Place, answers: Answers, walked: Walked) -> LineDetails:
+    """Temperature in whole degrees, voltage in mV, bias in mA; 2147483647 is none."""
     return LineDetails(
         temperature_c=real(answers, "temperature", most=150),
-        voltage_v=real(answers, "voltage", 1000, least=0, most=15),
+        voltage_v=real(answers, "voltage", 1000, least=0.1, most=15),
         bias_ma=real(answers, "bias", least=0, most=200),
         onu_tx=level(answers, "tx", per_dbm=100),
         firmware=text(answers, "firmware"),
         description=text(answers, "description"),
         registered_at=moment(answers, "registered"),
         last_down_at=moment(answers, "down_at"),
-        vlan=not_negative(number(answers, "uni_vlan"), zero_is_unknown=True),
+        unis=lan.unis(place, walked, speeds=SPEEDS, duplex=DUPLEX),
+        pon=pon_of(onu, answers),
+        log=falls_of(place, walked),
     )
 
 
-DIALECT = Dialect(
-    name="huawei",
-    prompt=r"[\w.-]+(\([\w/-]+\))?[>#]",
-    privileged="#",
-    login_user=r"(?i)user name:\s*$",
-    login_password=r"(?i)user password:\s*$",  # noqa: S106 - a pattern
-    unpage=("scroll", "undo smart", "undo interactive"),
-    pager=r"---- More \( Press 'Q' to break \) ----",
-    configure="config",
-    leave_configure="quit",
-    confirm={r"\{ <cr>.*\}:\s*$": "", r"\(y/n\)\[n\]:\s*$": "y"},
-    leave=("quit",),
-)
+def pon_of(onu: OnuAddress, answers: Answers) -> PonPort:
+    """The PON's module: whole degrees, hundredths of a volt and of a dBm."""
+    return PonPort(
+        onu.pon,
+        tx=level(answers, "pon_tx", per_dbm=100),
+        temperature_c=real(answers, "pon_temperature", most=150),
+        voltage_v=real(answers, "pon_voltage", 100, least=0.1, most=15),
+        onus=not_negative(number(answers, "pon_onus")),
+    )
+
+
+def falls_of(place: Place, walked: Walked) -> tuple[LogLine, ...] | None:
+    """The last ten falls, newest last; no row tells nothing: older firmwares lack the table."""
+    found = []
+    for index, raw in walked.get("fell_at", {}).items():
+        at = moment({"at": raw}, "at")
+        if at is None or index[: len(place.onu)] != place.onu:
+            continue
+        code = number({"why": walked.get("fell_why", {}).get(index, NO_VALUE)}, "why")
+        why, word = (None, "") if code is None else FALLS.get(code, (DownReason.UNKNOWN, f"code {code}"))
+        found.append(LogLine(f"{at} {word}".strip(), at, why or DownReason.UNKNOWN))
+    return tuple(sorted(found, key=lambda each: str(each.at))) or None
+
+
+def by_pon(place: Place, _: Answers) -> Oid | None:
+    return place.pon
+
+
+def by_onu_last(place: Place, answers: Answers) -> Oid | None:
+    """In a request of its own, after all that is quick."""
+    return place.onu if "description" in answers else None
+
 
 DRIVER = OltDriver(
     name="huawei_ma56xx",
@@ -172,16 +207,41 @@ DRIVER = OltDriver(
         Read(
             {
                 "description": (*ROOT, 43, 1, 9), "firmware": (*ROOT, 45, 1, 5), "registered": (*ROOT, 46, 1, 22),
-                "down_at": (*ROOT, 46, 1, 23), "bias": (*ROOT, 51, 1, 2), "voltage": (*ROOT, 51, 1, 5),
-                "tx": (*ROOT, 51, 1, 3), "temperature": (*ROOT, 51, 1, 1),
+                "down_at": (*ROOT, 46, 1, 23),
             },
             by_onu,
         ),
-        Read({"uni_vlan": (*ROOT, 62, 1, 7)}, by_first_uni),
+        Read(
+            {
+                "pon_temperature": (*ROOT, 23, 1, 1), "pon_voltage": (*ROOT, 23, 1, 2), "pon_tx": (*ROOT, 23, 1, 4),
+                "pon_onus": (*ROOT, 21, 1, 16),
+            },
+            by_pon,
+        ),
+        Read(
+            {
+                "bias": (*ROOT, 51, 1, 2), "voltage": (*ROOT, 51, 1, 5), "tx": (*ROOT, 51, 1, 3),
+                "temperature": (*ROOT, 51, 1, 1),
+            },
+            by_onu_last,
+        ),
+        Under(
+            {
+                "duplex": (*ROOT, 62, 1, 3), "speed": (*ROOT, 62, 1, 4), "enabled": (*ROOT, 62, 1, 5),
+                "pvid": (*ROOT, 62, 1, 7), "link": (*ROOT, 62, 1, 22),
+            },
+            by_onu,
+        ),
+        Under({"fell_at": (*ROOT, 101, 1, 7), "fell_why": (*ROOT, 101, 1, 8)}, by_onu, most=32),
     ),
     decode_details=decode_details,
-    dialect=DIALECT,
-    writes={"reboot": SnmpWrite((*ROOT, 46, 1, 2), by_onu, lambda value: 1)},
-    absent=frozenset({"onu_tx", "uptime_s", "macs", "pon"}),
+    dialect=cli.DIALECT,
+    questions_cli=cli.QUESTIONS,
+    writes={
+        "reboot": SnmpWrite((*ROOT, 46, 1, 2), by_onu, lambda value: 1),
+        "describe": cli.DESCRIBE,
+        "vlan": cli.VLAN,
+    },
+    absent=frozenset({"onu_tx", "uptime_s"}),
     limits=Limits(bulk_rows=20),
 )  # fmt: skip
