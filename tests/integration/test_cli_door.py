@@ -318,6 +318,7 @@ async def test_every_fault_is_a_clear_reason_and_nothing_hangs(
     protocol: Protocol, fault: Fault, error: type[CallCenterError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli_session, "MOST_PAGES", 50)
+    monkeypatch.setattr(cli_session, "MOST_OCTETS", 1_000_000 if protocol == "telnet" else 100_000)
     budget = 20 if error is Nonsense else 2
     async with opened("cisco_ios", protocol) as (simulated, cli, device):
         await cli.ask(device, PAGED, ["show vlan brief"], 10)
@@ -371,6 +372,53 @@ async def test_log_lines_that_break_in_end_no_answer_early_and_hide_no_prompt(pr
         told = await cli.ask(device, CISCO, ["show vlan brief", "show running-config interface Gi1/0/24"], 20)
         for before, now in zip(plain, told, strict=True):
             assert [line for line in now.splitlines() if line != LOG_LINE] == before.splitlines()
+
+
+async def test_a_log_line_after_the_pager_hides_it_from_nobody() -> None:
+    async with opened("gcom_epon", "telnet") as (simulated, cli, device):
+        plain = await cli.ask(device, dialect_of("gcom_epon"), ["show onu-status"], 20)
+        simulated.fault = Fault.LOG_AT_PAGER
+        told = await cli.ask(device, dialect_of("gcom_epon"), ["show onu-status"], 20)
+        kept = [line for line in told[0].splitlines() if line and line != LOG_LINE]
+        assert kept == plain[0].splitlines()
+        assert simulated.keys == [" "] * 4
+
+
+@pytest.mark.parametrize("changed", [{"echoes": False}, {"width": 7}, {"newline": "\n\r"}, {"newline": "\r\r\n"}])
+async def test_a_device_may_echo_nothing_or_wrap_what_it_echoes(changed: dict[str, object]) -> None:
+    async with opened("cisco_ios", "telnet") as (_, cli, device):
+        plain = await cli.ask(device, CISCO, ["show vlan brief", "show running-config interface Gi1/0/24"], 20)
+    async with CliDevice(replace(SCRIPTS["cisco_ios"], **changed), "telnet") as simulated:  # type: ignore[arg-type]
+        odd = Cli()
+        asked = ["show vlan brief", "show running-config interface Gi1/0/24"]
+        assert await odd.ask(device_of(simulated), CISCO, asked, 20) == plain
+        odd.close()
+
+
+async def test_what_was_printed_while_nobody_asked_is_no_answer() -> None:
+    async with opened("cisco_ios", "telnet", delay=0.0) as (simulated, cli, device):
+        plain = await cli.ask(device, CISCO, ["show vlan brief"], 10)
+        await simulated.interrupt(f"\n{LOG_LINE}\nOLT#")
+        simulated.delay = 1.5
+        assert await cli.ask(device, CISCO, ["show vlan brief"], 10) == plain
+
+
+@pytest.mark.parametrize("hostile", ["a\b" * 300_000, "\x1b[31ma\x1b[0m" * 60_000])
+async def test_a_long_answer_lets_others_have_their_turn(hostile: str) -> None:
+    script = replace(
+        SCRIPTS["cisco_ios"],
+        answer=lambda place, line: hostile if line == "show all" else SCRIPTS["cisco_ios"].answer(place, line),
+    )
+    async with CliDevice(script, "telnet") as simulated:
+        cli, turns = Cli(), 0
+        asking = asyncio.ensure_future(cli.ask(device_of(simulated), CISCO, ["show all"], 60))
+        await fact(lambda: "show all" in simulated.commands)
+        while not asking.done():
+            turns += 1
+            await asyncio.sleep(0)
+        cli.close()
+        await asking
+        assert turns > len(hostile) / 8192, "it was looked at in one go"
 
 
 # --- changes ---
