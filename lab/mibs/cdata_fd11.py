@@ -20,6 +20,8 @@ def _onu(plant: Plant, onu: Onu) -> Iterator[tuple[Oid, Callable[[], Value]]]:
         light = plant.light(onu, level)
         return 0 if light is None else round(10 ** ((light + 40) / 10))
 
+    yield (*about, 4, *index), lambda: onu.description.encode()
+    yield (*about, 6, *index), lambda: b"V1.0.8"
     yield (*about, 7, *index), lambda: onu.mac
     yield (*about, 11, *index), lambda: 3 if onu.down is None else 2
     yield (*about, 13, *index), lambda: onu.distance if onu.down is None else 0
@@ -31,10 +33,17 @@ def _onu(plant: Plant, onu: Onu) -> Iterator[tuple[Oid, Callable[[], Value]]]:
     yield (*about, 45, *index), lambda: reasons[onu.last_down]
     yield (*uni, 3, *index, 1), lambda: 1 if onu.uni_up and onu.down is None else 2
     yield (*uni, 5, *index, 1), lambda: {10: 1, 100: 2, 1000: 3}[onu.uni_mbps]
+    yield (*uni, 6, *index, 1), lambda: 1
+    yield (*uni, 11, *index, 1), lambda: 1
+    for entry, mac in enumerate(onu.behind, 1):
+        yield (*ROOT, 10, 2, 1, 2, *index, 1, entry), lambda mac=mac: mac  # type: ignore[misc]
 
 
 def _rows(plant: Plant, name: str) -> Rows:
     rows = system(plant, name, "FD1104", (1, 3, 6, 1, 4, 1, 34592))
+    for port in range(1, len(plant.pons) + 1):
+        table: Oid = (*ROOT[:-1], 3)
+        rows |= {(*table, 1, 1, 3, 1, port): lambda: 3, (*table, 4, 5, 1, 4, port): lambda: 412}
     for onu in plant.onus.values():
         rows |= dict(_onu(plant, onu))
     return rows

@@ -30,12 +30,17 @@ def _onu(plant: Plant, onu: Onu) -> Iterator[tuple[Oid, Callable[[], Value]]]:
     yield (*about, 13, *index), lambda: scaled(onu.tx, 1000, 0)
     yield (*about, 14, *index), lambda: scaled(onu.rx, 1000, 0)
     yield (*about, 15, *index), lambda: round(onu.temperature * 10)
+    yield (*about, 17, *index), lambda: b"3.24.5"
+    yield (*ROOT, 4, 1, 8, *index), lambda: onu.description.encode()
     yield (*uni, 5, *index, 1), lambda: 1 if onu.uni_up and onu.down is None else 2
     yield (*uni, 6, *index, 1), lambda: {10: 1, 100: 2, 1000: 3}[onu.uni_mbps]
 
 
 def _rows(plant: Plant, name: str) -> Rows:
     rows = system(plant, name, "LTP-8X", (1, 3, 6, 1, 4, 1, 35265, 1, 22))
+    for port in range(1, len(plant.pons) + 1):
+        channel: Oid = (*ROOT[:-1], 2, 1, 1)
+        rows |= {(*channel, 3, 1, port): lambda: 4, (*channel, 9, 1, port): lambda: 4710}
     for onu in plant.onus.values():
         rows |= dict(_onu(plant, onu))
     return rows

@@ -45,6 +45,8 @@ def _onu(plant: Plant, onu: Onu) -> Iterator[tuple[Oid, Callable[[], Value]]]:
     yield (*optics, 14, *index, 1), lambda: fine(onu.tx)
     yield (*optics, 17, *index, 1), lambda: round(onu.voltage * 50)
     yield (*optics, 19, *index, 1), lambda: round(onu.temperature * 256)
+    yield (*ZTE, 1082, 500, 20, 2, 1, 2, 1, 2, *index), lambda: b"V6.0.10P3N12"
+    yield (*uni, 5, *index, 1), lambda: 1
     yield (*uni, 6, *index, 1), lambda: 1 if onu.uni_up and onu.down is None else 2
     yield (*uni, 7, *index, 1), lambda: {10: 3, 100: 5, 1000: 6}[onu.uni_mbps]
 
