@@ -8,11 +8,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 
 from callcenter.store import Database
 from callcenter.store.embedded import Embedded
 from callcenter.store.migrate import migrate
+
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")  # how long an example takes says how busy the machine is, and nothing of ours
 
 _EMPTY = text(
     """

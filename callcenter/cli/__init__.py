@@ -10,6 +10,7 @@ import click
 from callcenter.cli import duty, holidays  # noqa: F401 - they add their commands to ``agent`` and ``provider``
 from callcenter.cli.asterisk import asterisk
 from callcenter.cli.callbacks import callbacks
+from callcenter.cli.circuits import circuit
 from callcenter.cli.devices import device
 from callcenter.cli.diag import diag
 from callcenter.cli.house import import_house
@@ -59,8 +60,8 @@ def serve(place: Place) -> None:
 
 
 for command in (
-    provider, did, trunk, queue, agent, pause, user, token, device, diag, subscriber, import_house, asterisk, journal,
-    callbacks, shift, recordings, report,
+    provider, did, trunk, queue, agent, pause, user, token, device, circuit, diag, subscriber, import_house, asterisk,
+    journal, callbacks, shift, recordings, report,
 ):  # fmt: skip
     main.add_command(command)
 main.add_command(device, "olt")  # its older name

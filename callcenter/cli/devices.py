@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.cli.place import Place, clock, entry
 from callcenter.cli.tables import json_option, show
+from callcenter.diag.cli import Cli, fingerprint
 from callcenter.diag.detect import Probe, dotted, probe
 from callcenter.diag.devices import (
     AUTO,
@@ -28,6 +31,7 @@ from callcenter.diag.snmp import Snmp
 from callcenter.errors import RuleBroken
 from callcenter.routing import register
 from callcenter.routing.entries import DeviceEntry
+from callcenter.store import Database, Scope
 from callcenter.words import DeviceId, ProviderId
 
 
@@ -121,6 +125,71 @@ def probe_device(place: Place, slug: str, name: str, as_json: bool) -> None:
         click.echo(f"{key:<18} {value if value else 'unknown'}")
     for root, answered in found.answers:
         click.echo(f"  {root:<40} {answered or 'no such table'}")
+
+
+@device.command("trust")
+@click.argument("slug")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Trust the key without asking; its fingerprint is shown all the same.")
+@click.pass_obj
+def trust(place: Place, slug: str, name: str, yes: bool) -> None:
+    """Shows the SSH host key that the device shows now, and keeps it when you confirm: compare it with the device's."""
+
+    async def ask(database: Database) -> tuple[Device, str]:
+        async with database.scoped(Scope.all()) as connection:
+            owner = await register.provider_id(connection, slug)
+            found = await device_by_name(connection, place.vault, owner, name)
+        cli = Cli()
+        try:
+            driver = ALL.get(found.driver_name)
+            return found, await cli.host_key(found, driver.dialect if driver else None)
+        finally:
+            cli.close()
+
+    found, key = place.inside(ask)
+    if found.cli is None:
+        raise RuleBroken(f"device {name} has no command line login")
+    click.echo(f"{name} shows {fingerprint(key)}")
+    if found.cli.host_key == key:
+        click.echo("that is the key we trust already")
+        return
+    if found.cli.host_key:
+        click.echo(f"until now it was {fingerprint(found.cli.host_key)}")
+    if not yes and not click.confirm("Is that the device's own key?"):
+        return
+    changed = replace(found, cli=replace(found.cli, host_key=key))
+
+    async def work(connection: AsyncConnection) -> None:
+        await put_device(connection, place.vault, changed)
+
+    place.written(work)
+    click.echo(f"the key of {name} is trusted")
+
+
+@device.command("login")
+@click.argument("slug")
+@click.argument("name")
+@click.option("--protocol", type=click.Choice(["ssh", "telnet"]), default="ssh", show_default=True)
+@click.option("--user", required=True)
+@click.option("--port", type=click.IntRange(1, 65535))
+@click.option("--enable", is_flag=True, help="The device has an enable password too; it is asked.")
+@click.pass_obj
+def login(place: Place, slug: str, name: str, protocol: str, user: str, port: int | None, enable: bool) -> None:
+    """Gives the way to a device's command line. Passwords are asked, never arguments."""
+    password = SecretStr(str(click.prompt("Password", hide_input=True)))
+    second = SecretStr(str(click.prompt("Enable password", hide_input=True))) if enable else None
+
+    async def work(connection: AsyncConnection) -> None:
+        owner = await register.provider_id(connection, slug)
+        found = await device_by_name(connection, place.vault, owner, name)
+        kept = found.cli.host_key if found.cli else ""
+        way = CliLogin("telnet" if protocol == "telnet" else "ssh", user, password, second, port, kept)
+        await put_device(connection, place.vault, replace(found, cli=way))
+
+    place.written(work)
+    click.echo(
+        f"the command line of {name} is known" + ("" if protocol == "telnet" else "; now: callcenter device trust")
+    )
 
 
 @device.command("remove")

@@ -53,6 +53,9 @@ class Ports:
                 if isinstance(place, Missing):
                     return place
                 reading = await self._read(device, driver, place, budget)
+                if reading.up is None and reading.enabled is None:  # its index is nobody's any more
+                    self._switches.pop(device, None)
+                    return Missing("line.missing.no-port", port)
                 macs = await self._macs(device, driver, place, reading, budget)
         except TimeoutError:
             return Missing("line.missing.timeout", device.name)

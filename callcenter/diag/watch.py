@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from callcenter.config import LineSettings
+from callcenter.diag.changes import Changes
 from callcenter.diag.cli import Cli
 from callcenter.diag.detect import probe
 from callcenter.diag.devices import AUTO, Device, devices, write_detected
@@ -78,6 +79,7 @@ class LineWatch:
         self.traps = Traps(settings.traps_bind, clock, self._hinted, pon_at=self.lines.pon_at)
         self.cli = Cli()
         self.ports = Ports(self.snmp)
+        self.changes = Changes(database, self.lines, self.snmp, self.cli, clock)
         self.diagnoses = Diagnoses(
             database, clock, tasks, lines=self.lines, outages=self.outages, pings=Reach(settings.ping), cli=self.cli,
             ports=self.ports,

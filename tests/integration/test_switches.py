@@ -136,7 +136,10 @@ def test_a_vlan_is_added_to_a_trunk_and_never_replaces_its_list() -> None:
 
 
 anything = st.one_of(
-    st.just(NO_VALUE), st.integers(-(2**63), 2**64), st.binary(max_size=70), st.lists(st.integers(0, 9), max_size=9).map(tuple)
+    st.just(NO_VALUE),
+    st.integers(-(2**63), 2**64),
+    st.binary(max_size=70),
+    st.lists(st.integers(0, 9), max_size=9).map(tuple),
 )  # fmt: skip
 
 
