@@ -1,7 +1,7 @@
 """A host that loses echoes, in a network namespace of its own: ``unshare -n python lab/lossy_echo.py 127.0.0.9 10``.
 
 The kernel is told to answer no ICMP echo there, and this process answers all but every tenth. It then pings the
-address as a diagnosis does and prints what came back as JSON. Only for a namespace: it changes the kernel's answers.
+address as a diagnosis does and prints what came back as JSON. Only for a namespace: it changes the kernel.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ECHO, REPLY = 8, 0
 
 def checksum(packet: bytes) -> int:
     """RFC 1071."""
-    total = sum(struct.unpack(f"!{len(packet) // 2}H", packet[: len(packet) // 2 * 2]))
+    total: int = sum(struct.unpack(f"!{len(packet) // 2}H", packet[: len(packet) // 2 * 2]))
     total += packet[-1] << 8 if len(packet) % 2 else 0
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
