@@ -1,4 +1,4 @@
-"""What no driver may ever ask for: columns that hold subscribers' passwords, for reading or for a walk that meets them."""
+"""What no driver may ever ask for: columns that hold subscribers' passwords, by GET or by a walk that meets them."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ DIALECT = Dialect(
     pager=r"---- More \( Press 'Q' to break \) ----",
     configure="config",
     leave_configure="quit",
+    save="save",
     errors=(r"^%\s?\S.*", r"(?i)^\s*error\s?:.*", r"(?i)^\s*failure\s?:.*", r"(?i)^\s*unknown command.*"),
     confirm={r"\{ <cr>.*\}:\s*$": "", r"\(y/n\)\s?\[n\]:\s*$": "y"},
     leave=("quit",),

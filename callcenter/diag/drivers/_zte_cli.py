@@ -23,10 +23,11 @@ C3XX, C6XX = "gpon-onu_", "gpon_onu-"
 
 DIALECT = Dialect(
     name="zte",
-    prompt=r"[\w.-]+(\([\w/:-]+\))?[>#]",
+    prompt=r"[\w.-]+(\([\w/: -]+\))?[>#]",  # ``OLT(gpon-onu-mng 1/1/1:5)#`` has a blank
     privileged="#",
     unpage=("terminal length 0",),
     pager=r"--More--",
+    save="write",
     errors=(r"^%\s?\S.*", r"(?i)^error\s?:.*", r"(?i)^unknown command.*", r"(?i)^invalid input.*"),
     confirm={r"(?i)\[yes/no\]\s*:?\s*$": "yes"},
 )
