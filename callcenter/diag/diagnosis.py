@@ -221,9 +221,10 @@ class Diagnoses:
             if step.state in {StepState.WAITING, StepState.RUNNING} and step.name is not StepName.LAMPS:
                 examined = examined.with_step(replace(step, state=StepState.SKIPPED))
         norms = self._norms_of(examined.about.provider)
-        done = replace(examined, conclusion=conclude(examined.evidence, norms), ended_at=self._clock())
-        self._keep(done)
-        await self._save(done)
+        concluded = replace(examined, conclusion=conclude(examined.evidence, norms))
+        self._keep(concluded)  # the agent does not wait for the books
+        await self._save(replace(concluded, ended_at=self._clock()))
+        self._keep(replace(self._known[number], ended_at=self._clock()))
 
     async def _onu(self, number: int) -> None:
         about = self._known[number].about
