@@ -28,7 +28,7 @@ check: setup-test ## format, lint, types, import contracts, unit tests: under tw
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
-	@.venv/bin/pytest -q tests/unit tests/contract
+	@.venv/bin/pytest -q -n 2 tests/unit tests/contract
 
 # Several at once: most of a live test's time is waiting for telephones. The browser has the machine to itself.
 test: setup-test ## all tests, the real Asterisk and the real browser too
