@@ -32,7 +32,7 @@ check: setup-test ## format, lint, types, import contracts, unit tests: under tw
 
 # Several at once: most of a live test's time is waiting for telephones. The browser has the machine to itself.
 test: setup-test ## all tests, the real Asterisk and the real browser too
-	@.venv/bin/pytest -q -n 2 --dist loadfile tests/unit tests/contract tests/integration
+	@.venv/bin/pytest -q -n 4 --dist loadfile tests/unit tests/contract tests/integration
 	@.venv/bin/pytest -q -n 3 --dist loadfile tests/live
 	@.venv/bin/pytest -q tests/browser
 
