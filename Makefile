@@ -30,11 +30,15 @@ check: setup-test ## format, lint, types, import contracts, unit tests: under tw
 	@.venv/bin/lint-imports --no-cache
 	@.venv/bin/pytest -q -n 2 tests/unit tests/contract
 
-# Several at once: most of a live test's time is waiting for telephones. The browser has the machine to itself.
+# Each worker has a PostgreSQL, an Asterisk and ports of its own. A file with a house of its own stays with one worker;
+# of the others whoever is done first takes over. Live tests mostly wait for telephones, so there are more at a time.
+# What fails in one part does not hide what fails in the next.
 test: setup-test ## all tests, the real Asterisk and the real browser too
-	@.venv/bin/pytest -q -n 4 --dist loadfile tests/unit tests/contract tests/integration
-	@.venv/bin/pytest -q -n 3 --dist loadfile tests/live
-	@.venv/bin/pytest -q tests/browser
+	@failed=0; \
+	.venv/bin/pytest -q -n 3 --dist worksteal tests/unit tests/contract tests/integration || failed=1; \
+	.venv/bin/pytest -q -n 3 --dist loadfile tests/live || failed=1; \
+	.venv/bin/pytest -q -n 2 --dist worksteal tests/browser || failed=1; \
+	exit $$failed
 
 bench: setup-test ## every measurement of docs/benchmarks.md
 	@$(PY) -m bench

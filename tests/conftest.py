@@ -52,9 +52,22 @@ def postgres() -> Iterator[Embedded]:
         Path(folder).chmod(0o755)
         server = Embedded(Path(folder) / "postgres")
         server.start()
+        asyncio.run(_in_a_hurry(server.superuser_url))
         asyncio.run(migrate(server.owner_url))
         yield server
         server.stop()
+
+
+async def _in_a_hurry(superuser_url: str) -> None:
+    """Only a power cut could tell the difference, and these data die with the session: no write waits for the disk."""
+    server = Database(superuser_url)
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        async with server.engine.connect() as plain:
+            connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+    async with server.engine.begin() as connection:
+        await connection.execute(text("SELECT pg_reload_conf()"))
+    await server.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from lab.house import House
-from lab.sip import Behaviour, CallEnd, CallerId
+from lab.sip import Behaviour, CallerId, CallFailed
 from tests.live.conftest import CLOSED_DID, DID, IMPATIENT_DID, ONE_LINE_DID, Books, new_number, until
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
@@ -18,13 +18,15 @@ async def test_a_caller_is_answered_and_both_voices_are_kept(house: House, books
     house.phones["101"].behaviour = house.phones["102"].behaviour = Behaviour(answer_after=0.3)
     call = await house.dial(DID, number)
     await call.answered()
+    answered_at = asyncio.get_running_loop().time()
     await until(lambda: _talking(books, number), 15, "an agent answered")
     await asyncio.sleep(3)
     call.hangup()
     (kept,) = await books.ended(number)
+    since_answered = asyncio.get_running_loop().time() - answered_at
     assert kept["outcome"] == "answered"
     assert kept["agents"] in (["101"], ["102"])
-    assert 2 <= kept["talked_s"] <= 5
+    assert 2 <= kept["talked_s"] <= since_answered
     assert kept["waited_s"] is not None
     assert await books.callbacks(number) == []
     recording = await books.recording(kept["id"])
@@ -195,17 +197,17 @@ async def test_a_hostile_name_is_only_a_name(house: House, books: Books, kind: s
     number = new_number()
     hostile = HOSTILE[kind]
     call = await house.dial(DID, CallerId(number, hostile.name))
-    ended: CallEnd | None = None
     try:
-        await call.answered(5)
-    except Exception:
-        ended = await call.ended()
-    if ended is None:
+        await call.answered(8)
+    except CallFailed:  # refused by SIP itself: then Asterisk never had a call, and there is nothing to owe
+        assert (await call.ended()).status >= 400
+        assert await books.calls(number) == []
+    except TimeoutError:  # no SIP at all, so that it is not even refused: the phone gives up, as all phones do
+        assert call.statuses == []
+        call.vanish()
+        assert await books.calls(number) == []
+    else:
         await asyncio.sleep(0.3)
         call.hangup()
         await books.owed_once(number, "left_in_greeting")
-    else:
-        # Refused by SIP itself: then Asterisk never had a call, and there is nothing to owe.
-        assert ended.status >= 400
-        assert await books.calls(number) == []
     assert (await house.asterisk.rx("core show channels count")).startswith("0 active")
