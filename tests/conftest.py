@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 
+from callcenter.desk import server
+from callcenter.desk.languages import load_catalogues
+from callcenter.desk.openapi import document
 from callcenter.store import Database
 from callcenter.store.embedded import Embedded
 from callcenter.store.migrate import migrate
@@ -43,6 +47,15 @@ _EMPTY = text(
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes name no test: a random message would give each of the parallel workers another list of tests."""
     return argname if isinstance(val, bytes | bytearray) else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def made_once() -> Iterator[None]:
+    """The catalogues and the API's document are the same at every start of the web; to make them is half of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "load_catalogues", cache(load_catalogues))
+        patch.setattr(server, "document", cache(document))
+        yield
 
 
 @pytest.fixture(scope="session")
