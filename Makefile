@@ -31,12 +31,12 @@ check: setup-test ## format, lint, types, import contracts, unit tests: under tw
 	@.venv/bin/pytest -q -n 2 tests/unit tests/contract
 
 # Each worker has a PostgreSQL, an Asterisk and ports of its own. A file with a house of its own stays with one worker;
-# of the others whoever is done first takes over. Live tests mostly wait for telephones, so there are more at a time.
+# of the others whoever is done first takes over. Live tests mostly wait for telephones, and their houses open slowly on a loaded machine.
 # What fails in one part does not hide what fails in the next.
 test: setup-test ## all tests, the real Asterisk and the real browser too
 	@failed=0; \
 	.venv/bin/pytest -q -n 3 --dist worksteal tests/unit tests/contract tests/integration || failed=1; \
-	.venv/bin/pytest -q -n 3 --dist loadfile tests/live || failed=1; \
+	.venv/bin/pytest -q -n 3 --dist loadfile --timeout 300 tests/live || failed=1; \
 	.venv/bin/pytest -q -n 2 --dist worksteal tests/browser || failed=1; \
 	exit $$failed
 

@@ -18,6 +18,7 @@ from callcenter.store import Scope
 from lab.house import House
 from lab.plan import CLOSED, LabOlt, LabProvider, Plan
 from lab.sip import CONTROLLED, Tone
+from tests.live.ports import free_ports
 
 T = TypeVar("T")
 DID = "380441230001"
@@ -124,7 +125,7 @@ class Books:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def house() -> AsyncIterator[House]:
     with tempfile.TemporaryDirectory(prefix="cc", ignore_cleanup_errors=True) as folder:
-        async with House(Path(folder) / "h", PLAN) as house:
+        async with House(Path(folder) / "h", PLAN, free_ports()) as house:
             yield house
 
 

@@ -24,6 +24,7 @@ from callcenter.routing.hours import WeekHours
 from lab.asterisk import Asterisk, AsteriskFolders
 from lab.asterisk_root import asterisk_binary
 from lab.sip import CONTROLLED, Call, CallerId, Credentials, Phone, SipAgent, Tone
+from tests.live.ports import free_port
 from tests.pbx_house import COMMANDS_SECRET, VOLIA_DID, a_book, settings_for
 
 DID = VOLIA_DID.lstrip("+")
@@ -39,12 +40,6 @@ NOISE = (
     "app_channelredirect.c: No such channel",  # both ends of a held talk hang up at once: the other was gone by then
 )
 """What Asterisk rightly complains about when a test does it on purpose."""
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -21,7 +21,8 @@ from callcenter.pbx.version import PbxVersion
 from lab.asterisk import Asterisk, AsteriskFolders, asterisk_conf
 from lab.asterisk_root import AsteriskBinary, asterisk_binary
 from lab.sip import Behaviour, CallerId, Credentials, SipAgent
-from tests.live.lone_pbx import DID, free_port
+from tests.live.lone_pbx import DID
+from tests.live.ports import free_port
 from tests.pbx_house import COMMANDS_SECRET, a_book, settings_for
 
 pytestmark = pytest.mark.live

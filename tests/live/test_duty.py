@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 
 from lab.house import House
-from lab.ports import Ports
 from lab.service import Service
 from lab.sip import CONTROLLED, Behaviour
 from tests.live.conftest import ONE_LINE_DID, Books, new_number, until
+from tests.live.ports import free_ports
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 AGENT, QUEUE = "103", "domlink"
@@ -208,7 +208,7 @@ async def test_what_was_ordered_while_the_link_was_cut_is_told_when_it_is_back(h
 
 
 async def test_when_the_leading_service_dies_the_other_keeps_the_floor(house: House, books: Books) -> None:
-    ports = Ports.free()
+    ports = free_ports()
     text = house.settings_file.read_text("utf-8")
     for name in ("web", "ivr"):
         text = text.replace(str(getattr(house.ports, name)), str(getattr(ports, name)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,20 +14,15 @@ from lab.house import House
 from lab.service import Service
 from lab.sip import Behaviour
 from tests.live.conftest import DID, Books, new_number, until
+from tests.live.ports import free_port
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def second(house: House) -> AsyncIterator[str]:
     """The address of another service over the same house; it is stopped afterwards."""
-    web, ivr = _free_port(), _free_port()
+    web, ivr = free_port(), free_port()
     url = f"http://127.0.0.1:{web}"
     own = {"CALLCENTER_WEB__PORT": str(web), "CALLCENTER_WEB__PUBLIC_URL": url, "CALLCENTER_IVR__PORT": str(ivr)}
     service = Service(house.settings_file, house.environment | own, house.folder / "second.log", f"{url}/healthz")
