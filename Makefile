@@ -31,7 +31,7 @@ check: setup-test ## format, lint, types, import contracts, unit tests: under tw
 	@.venv/bin/pytest -q -n 2 tests/unit tests/contract
 
 # Each worker has a PostgreSQL, an Asterisk and ports of its own. A file with a house of its own stays with one worker;
-# of the others whoever is done first takes over. Live tests mostly wait for telephones, and their houses open slowly on a loaded machine.
+# of the others whoever is done first takes over. A loaded machine may take minutes to open the houses of live tests.
 # What fails in one part does not hide what fails in the next.
 test: setup-test ## all tests, the real Asterisk and the real browser too
 	@failed=0; \
