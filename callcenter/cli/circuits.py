@@ -29,6 +29,8 @@ from callcenter.store import Database, Scope
 from callcenter.words import DeviceId, Missing, ProviderId
 
 T = TypeVar("T")
+PORT_BUDGET = 20.0
+"""Seconds for one port, its switch's log included."""
 
 
 @click.group()
@@ -137,11 +139,12 @@ def port_now(place: Place, slug: str, device_name: str, port: str, as_json: bool
         async with database.scoped(Scope.all()) as connection:
             owner = await register.provider_id(connection, slug)
             device = await device_by_name(connection, place.vault, owner, device_name)
-        snmp = Snmp()
+        snmp, cli = Snmp(), Cli()
         snmp.start()
         try:
-            return await Ports(snmp).read(device, port)
+            return await Ports(snmp, cli).read(device, port, PORT_BUDGET)
         finally:
+            cli.close()
             snmp.close()
 
     found = place.inside(work)

@@ -204,6 +204,10 @@ class PortReading:
     alias: str = ""
     pvid: int | None = None
     tagged: tuple[int, ...] | None = None
+    mode: str = ""
+    """How the port is set: ``access``, ``trunk``, ``hybrid``, ``dynamic auto``, ``dynamic desirable``."""
+    allowed: str = ""
+    """VLANs that a trunk is set to let through, whether they exist or not: ``1-99,300``."""
     sfp_rx: Dbm | None = None
     sfp_tx: Dbm | None = None
     macs: tuple[MacRow, ...] | None = None

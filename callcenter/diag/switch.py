@@ -18,6 +18,8 @@ class PortPlace:
     if_index: int
     bridge_port: int | None = None
     name: str = ""
+    sensors: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """Indexes of its optics in the tables of sensors, where a family keeps them apart: ``rx``, ``tx``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,31 @@ class Fdb:
 
 @dataclass(frozen=True, slots=True)
 class PortQuestion:
-    """What is asked on a switch's command line about one port, as ``driver.CliQuestion`` for ONUs."""
+    """What is asked on a switch's command line about one port, as ``driver.CliQuestion`` for ONUs.
+
+    ``commands`` and ``parse`` get the port's name as the switch spells it in its tables.
+    """
 
     about: str
+    """``log``, ``macs`` or ``optics``; the last two are asked only when SNMP did not tell."""
     commands: Callable[[str], tuple[str, ...]]
     parse: Callable[[tuple[str, ...], str], PortReading]
 
 
 @dataclass(frozen=True, slots=True)
 class VlanOrder:
-    """A VLAN that is to be on a port, or to be taken off it."""
+    """A VLAN that is to be on a port, or to be taken off it; ``port`` as the switch spells it."""
 
     port: str
     vlan: int
     tagged: bool
     name: str = ""
+    was: PortReading | None = None
+    """The port before the order: what it already does is not ordered, and taking back restores it."""
+
+    @property
+    def mode(self) -> str:
+        return "" if self.was is None else self.was.mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +95,13 @@ class SwitchDriver:
     dialect: Dialect | None = None
     questions_cli: tuple[PortQuestion, ...] = ()
     add_vlan: Callable[[VlanOrder], tuple[str, ...]] | None = None
-    """Commands inside the configuration mode that make the VLAN and put it on the port."""
+    """Commands inside the configuration mode that make the VLAN and put it on the port.
+
+    Raises ``RuleBroken`` where the port is set in a way that would have to be changed for it.
+    """
     drop_vlan: Callable[[VlanOrder, bool], tuple[str, ...]] | None = None
-    """Commands that undo it; the flag says whether the VLAN itself was made by us and goes too."""
+    """Commands that undo ``add_vlan`` of the same order; the flag says whether the VLAN was made by it and goes too."""
+    sensor_reads: Mapping[str, tuple[str, Oid]] = field(default_factory=dict)
+    """Columns asked with the index of one of the place's ``sensors``: by name, which sensor and the column."""
     limits: Limits = field(default_factory=Limits)
     absent: frozenset[str] = frozenset()

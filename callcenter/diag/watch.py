@@ -78,7 +78,7 @@ class LineWatch:
         )  # fmt: skip
         self.traps = Traps(settings.traps_bind, clock, self._hinted, pon_at=self.lines.pon_at)
         self.cli = Cli()
-        self.ports = Ports(self.snmp)
+        self.ports = Ports(self.snmp, self.cli)
         self.changes = Changes(database, self.lines, self.snmp, self.cli, clock)
         self.diagnoses = Diagnoses(
             database, clock, tasks, lines=self.lines, outages=self.outages, pings=Reach(settings.ping), cli=self.cli,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -15,10 +16,11 @@ from callcenter.diag.circuits import Circuit, Fault, Hop
 from callcenter.diag.cli import Cli
 from callcenter.diag.devices import CliLogin, Device, put_device
 from callcenter.diag.ports import Ports
+from callcenter.diag.reading import PortReading
 from callcenter.diag.snmp import Snmp
 from callcenter.errors import RuleBroken
 from callcenter.store import Database, Scope
-from callcenter.words import DeviceId, ProviderId
+from callcenter.words import DeviceId, Missing, ProviderId
 from lab.cli_device import CliDevice
 from lab.clis import cisco_ios
 from lab.switch import SimulatedSwitch
@@ -58,10 +60,10 @@ class Watched(Ports):
         super().__init__(snmp)
         self._sites = sites
 
-    async def read(self, device: Device, port: str, budget: float = 10.0):  # type: ignore[no-untyped-def]
+    async def read(self, device: Device, port: str, budget: float = 10.0, **asked: Any) -> PortReading | Missing:
         for site in self._sites:
             site.sees()
-        return await super().read(device, port, budget)
+        return await super().read(device, port, budget, **asked)
 
 
 @asynccontextmanager

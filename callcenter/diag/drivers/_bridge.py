@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from callcenter.diag.driver import Walked, interface_name
+from callcenter.diag.driver import Walked
 from callcenter.diag.reading import MacRow, PortReading
 from callcenter.diag.switch import PortMap, PortPlace
-from callcenter.diag.values import Answers, Oid, SnmpValue, not_negative, number, text
+from callcenter.diag.values import NO_VALUE, Answers, Oid, SnmpValue, not_negative, number, text
 
 MIB2: Oid = (1, 3, 6, 1, 2, 1)
 IF: Oid = (*MIB2, 2, 2, 1)
@@ -19,39 +19,69 @@ Q_BRIDGE: Oid = (*BRIDGE, 7, 1)
 UPTIME: Oid = (*MIB2, 1, 3, 0)
 
 READS: Mapping[str, Oid] = {
-    "admin": (*IF, 7), "oper": (*IF, 8), "changed": (*IF, 9), "in_errors": (*IF, 14), "out_errors": (*IF, 20),
-    "mbps": (*IF_X, 15), "alias": (*IF_X, 18), "crc": (*ETHER, 3), "duplex": (*ETHER, 19),
+    "descr": (*IF, 2), "name": (*IF_X, 1), "admin": (*IF, 7), "oper": (*IF, 8), "changed": (*IF, 9),
+    "in_errors": (*IF, 14), "out_errors": (*IF, 20), "mbps": (*IF_X, 15), "alias": (*IF_X, 18), "crc": (*ETHER, 3),
+    "duplex": (*ETHER, 19),
 }  # fmt: skip
 """Columns by ifIndex that every family answers."""
 
-_LONG = {
-    "fa": "fastethernet", "gi": "gigabitethernet", "ge": "gigabitethernet", "te": "tengigabitethernet",
-    "xge": "ten-gigabitethernet", "eth": "ethernet",
+_KINDS = {
+    "e": "ethernet", "et": "ethernet", "eth": "ethernet", "f": "fastethernet", "fa": "fastethernet",
+    "fe": "fastethernet", "g": "gigabitethernet", "gi": "gigabitethernet", "gig": "gigabitethernet",
+    "ge": "gigabitethernet", "te": "tengigabitethernet", "ten": "tengigabitethernet", "xge": "tengigabitethernet",
+    "fge": "fortygige", "fo": "fortygigabitethernet", "hge": "hundredgige", "hu": "hundredgige",
+    "wge": "twentyfivegige", "twe": "twentyfivegige", "mge": "mgigabitethernet", "po": "portchannel",
+    "bagg": "bridgeaggregation", "vl": "vlan", "vlaninterface": "vlan",
 }  # fmt: skip
-_NAME = re.compile(r"([a-z-]+)\s*([0-9][0-9/.]*)", re.ASCII)
+"""Short kinds of ports as Cisco and Comware write them, hyphens left out."""
+_NAME = re.compile(r"([a-z][a-z-]*?)[\s-]*([0-9][0-9/.:]*)", re.ASCII)
 
 
 def spelled(name: str) -> str:
-    """A port's name as names are compared: ``Gi1/0/5``, ``GE1/0/5`` and ``GigabitEthernet1/0/5`` are one."""
-    small = name.strip().casefold()
+    """A port's name as names are compared: ``Gi1/0/5``, ``GE1/0/5`` and ``GigabitEthernet 1/0/5`` are one."""
+    small = re.sub(r"^port\s+", "", name.strip(" \0\t").casefold())
     found = _NAME.fullmatch(small)
-    return f"{_LONG.get(found[1], found[1])}{found[2]}" if found else small
+    if found is None:
+        return small
+    kind = found[1].replace("-", "")
+    return f"{_KINDS.get(kind, kind)}{found[2]}"
 
 
-def _places(walked: Walked) -> dict[str, PortPlace]:
+def place_named(places: Mapping[str, PortPlace], port: str) -> PortPlace | None:
+    """The port of this name; a bare path such as ``1/0/5`` too, where only one port has it."""
+    known = places.get(spelled(port))
+    if known is not None or not re.fullmatch(r"[0-9]+(/[0-9]+)+", spelled(port), re.ASCII):
+        return known
+    path = re.compile(rf"[a-z]+{re.escape(spelled(port))}")
+    found = {each.if_index: each for name, each in places.items() if path.fullmatch(name)}
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _placed(walked: Walked, order: tuple[str, str]) -> dict[str, PortPlace]:
+    """Every port by each of its names; its own name is the first of ``order`` that it has."""
     listed = walked.get("bridge", {}).items()
     bridge = {port: index[0] for index, port in listed if isinstance(port, int) and len(index) == 1}
-    places: dict[str, PortPlace] = {}
-    for column in ("descr", "name"):
+    own: dict[int, str] = {}
+    names: dict[str, int] = {}
+    for column in order:
         for index, raw in walked.get(column, {}).items():
-            name = interface_name(raw)
-            if name and len(index) == 1:
-                shown = raw.decode("ascii", "replace").strip(" \0") if isinstance(raw, bytes) else name
-                places.setdefault(spelled(name), PortPlace(index[0], bridge.get(index[0]), shown))
-    return places
+            if len(index) == 1 and isinstance(raw, bytes) and (shown := raw.decode("ascii", "replace").strip(" \0")):
+                own.setdefault(index[0], shown)
+                names.setdefault(spelled(shown), index[0])
+    return {name: PortPlace(index, bridge.get(index), own[index]) for name, index in names.items()}
 
 
-PORTS = PortMap({"descr": (*IF, 2), "name": (*IF_X, 1), "bridge": (*BRIDGE, 1, 4, 1, 2)}, _places)
+_COLUMNS: Mapping[str, Oid] = {"descr": (*IF, 2), "name": (*IF_X, 1), "bridge": (*BRIDGE, 1, 4, 1, 2)}
+PORTS = PortMap(_COLUMNS, lambda walked: _placed(walked, ("descr", "name")))
+"""Ports whose ifDescr is the name that the command line takes."""
+PORTS_BY_NAME = PortMap(_COLUMNS, lambda walked: _placed(walked, ("name", "descr")))
+"""Ports whose ifName is that (``A1``, ``Trk1`` of a ProCurve)."""
+
+
+def is_named(place: PortPlace, answers: Answers) -> bool:
+    """Whether the index still bears this name: ports are dealt new indexes when a stack or a module changes."""
+    told = [raw for each in ("descr", "name") if isinstance(raw := answers.get(each, NO_VALUE), bytes)]
+    return not told or any(spelled(raw.decode("ascii", "replace")) == spelled(place.name) for raw in told)
 
 
 def bits(raw: SnmpValue) -> frozenset[int]:
@@ -98,6 +128,26 @@ def _since(answers: Answers) -> int | None:
     if now is None or then is None:
         return None
     return ((now - then) % 2**32) // 100
+
+
+def ranges(vlans: Iterable[int]) -> str:
+    """``1-99,300``, as switches write lists of VLANs."""
+    parts: list[list[int]] = []
+    for each in sorted(set(vlans)):
+        if parts and each == parts[-1][1] + 1:
+            parts[-1][1] = each
+        else:
+            parts.append([each, each])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+
+
+def within(vlan: int, written: str) -> bool:
+    """Whether a list such as ``1-99,300`` has this VLAN."""
+    for part in written.split(","):
+        first, _, last = part.partition("-")
+        if first.isdecimal() and int(first) <= vlan <= int(last if last.isdecimal() else first):
+            return True
+    return False
 
 
 def macs_by_vlan(
