@@ -55,10 +55,13 @@ def _hop(written: str, vlan: int) -> Hop:
 @click.option("--hop", "hops", multiple=True, required=True, help="DEVICE:PORT:tagged or DEVICE:PORT:untagged, A to B.")
 @click.option("--mac-a", default="")
 @click.option("--mac-b", default="")
+@click.option("--ip-b", default=None, help="Address of the B end, whose echoes a check counts.")
 @click.pass_obj
-def add(place: Place, slug: str, name: str, vlan: int, hops: tuple[str, ...], mac_a: str, mac_b: str) -> None:
+def add(
+    place: Place, slug: str, name: str, vlan: int, hops: tuple[str, ...], mac_a: str, mac_b: str, ip_b: str | None
+) -> None:
     """Writes a circuit down, or changes the one of this name. Nothing is done on any device."""
-    wanted = Circuit(name, vlan, tuple(_hop(each, vlan) for each in hops), mac_a=mac_a, mac_b=mac_b)
+    wanted = Circuit(name, vlan, tuple(_hop(each, vlan) for each in hops), mac_a=mac_a, mac_b=mac_b, ip_b=ip_b)
 
     async def work(connection: AsyncConnection) -> None:
         await put_circuit(connection, place.vault, await register.provider_id(connection, slug), wanted)
@@ -173,7 +176,7 @@ def _with(place: Place, slug: str, name: str, act: Callable[[Circuits, ProviderI
         snmp, cli = Snmp(), Cli()
         snmp.start()
         try:
-            return await act(Circuits(database, place.vault, Ports(snmp), cli, clock), owner, one)
+            return await act(Circuits(database, place.vault, Ports(snmp), cli, clock, Reach()), owner, one)
         finally:
             cli.close()
             snmp.close()

@@ -6,13 +6,27 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.diag import tables
-from callcenter.diag.circuits import Builds, Circuit, CircuitJudged, Hop, HopFacts, Orders, judge_circuit, plan
-from callcenter.diag.cli import Cli
+from callcenter.diag.circuits import (
+    Builds,
+    Circuit,
+    CircuitJudged,
+    Fault,
+    Hop,
+    HopFacts,
+    Orders,
+    as_before,
+    judge_circuit,
+    plan,
+    rest_after,
+)
+from callcenter.diag.cli import Cli, CommandRefused
+from callcenter.diag.conclusion import Echoes
 from callcenter.diag.devices import Device, device_by_id, devices
 from callcenter.diag.drivers import SWITCHES
 from callcenter.diag.ports import Ports
@@ -24,6 +38,12 @@ from callcenter.words import Clock, DeviceId, Missing, ProviderId
 log = logging.getLogger(__name__)
 
 READ_BUDGET, APPLY_BUDGET = 15.0, 60.0
+NOT_BUILT = frozenset({Fault.PORT_DOWN, Fault.NO_MAC, Fault.WRONG_SIDE, Fault.LOSS})
+"""What no command of a circuit mends: it is told, and takes nothing back."""
+
+
+class Pings(Protocol):
+    async def ping(self, address: str) -> Echoes | Missing: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +112,16 @@ async def circuit_named(connection: AsyncConnection, provider: ProviderId, name:
 class Circuits:
     """Checks and builds; ``who`` is written down with everything that is done."""
 
-    def __init__(self, database: Database, vault: Vault, ports: Ports, cli: Cli, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, ports: Ports, cli: Cli, clock: Clock, pings: Pings | None = None
+    ) -> None:
         self._database, self._vault, self._ports, self._cli, self._clock = database, vault, ports, cli, clock
+        self._pings = pings
 
     async def check(self, provider: ProviderId, circuit: Circuit, who: str) -> CircuitJudged:
         """Reads every hop and says where it breaks; the check is kept."""
-        facts = await self.facts(provider, circuit)
-        judged = judge_circuit(circuit, facts)
+        facts, loss = await asyncio.gather(self.facts(provider, circuit), self._loss(circuit))
+        judged = judge_circuit(circuit, facts, loss)
         result = [
             {"device": each.hop.device_name, "port": each.hop.port, "fault": each.fault, "detail": each.detail}
             for each in judged.hops
@@ -112,6 +135,13 @@ class Circuits:
             )  # fmt: skip
         return judged
 
+    async def _loss(self, circuit: Circuit) -> float | None:
+        """The echoes that the B end loses; one that answers none may be closed to them, which tells nothing."""
+        if self._pings is None or circuit.ip_b is None:
+            return None
+        found = await self._pings.ping(circuit.ip_b)
+        return None if isinstance(found, Missing) or found.silent else found.loss
+
     async def facts(self, provider: ProviderId, circuit: Circuit) -> list[HopFacts]:
         """What is read of each hop now; hops of one device one after another, devices side by side."""
         by_id = await self._devices(provider, circuit)
@@ -120,7 +150,7 @@ class Circuits:
             device = by_id.get(hop.device)
             if device is None or device.driver_name not in SWITCHES:
                 return HopFacts(Missing("line.missing.no-driver", hop.device_name))
-            port = await self._ports.read(device, hop.port, READ_BUDGET)
+            port = await self._ports.read(device, hop.port, READ_BUDGET, vlan=hop.vlan, with_log=False)
             if isinstance(port, Missing):
                 return HopFacts(port)
             try:
@@ -158,29 +188,33 @@ class Circuits:
         except CallCenterError as exc:
             why = str(exc)
         judged = await self.check(provider, circuit, who)
-        faults = [each for each in judged.hops if each.fault and each.fault not in {"port-down", "no-mac"}]
+        faults = [each for each in judged.hops if each.fault and each.fault not in NOT_BUILT]
         if not why and not faults:
             await self._end(provider, change, "done", judged, "")
             return Built(tuple(done), judged)
         why = why or f"hop {judged.broken_at} is not as it should be after the commands"
-        taken_back = await self._roll_back(by_id, done)
+        await self._roll_back(by_id, done)
+        taken_back = as_before(before, await self.facts(provider, circuit))
         after = await self.check(provider, circuit, who)
         await self._end(provider, change, "rolled_back" if taken_back else "failed", after, why)
         return Built(tuple(done), after, rolled_back=taken_back, why=why)
 
-    async def _roll_back(self, by_id: dict[DeviceId, Device], done: Sequence[Orders]) -> bool:
-        """Takes back in reverse order; each device is tried even when another does not answer."""
-        whole = True
+    async def _roll_back(self, by_id: dict[DeviceId, Device], done: Sequence[Orders]) -> None:
+        """Takes back in reverse order; what is refused keeps nothing else from being taken back."""
         for orders in reversed(done):
             device = by_id[orders.device]
             dialect = SWITCHES[device.driver_name].dialect
-            try:
-                if dialect is not None:
-                    await self._cli.apply(device, dialect, orders.undo, APPLY_BUDGET)
-            except CallCenterError as exc:
-                whole = False
-                log.warning("%s: a change could not be taken back: %s", device.name, exc)
-        return whole
+            left = orders.undo
+            while left and dialect is not None:
+                try:
+                    await self._cli.apply(device, dialect, left, APPLY_BUDGET)
+                    break
+                except CommandRefused as exc:
+                    log.warning("%s: a change could not be taken back: %s", device.name, exc)
+                    left = rest_after(left, exc.at)
+                except CallCenterError as exc:
+                    log.warning("%s: a change could not be taken back: %s", device.name, exc)
+                    break
 
     async def _devices(self, provider: ProviderId, circuit: Circuit) -> dict[DeviceId, Device]:
         async with self._database.scoped(Scope.only([provider])) as connection:

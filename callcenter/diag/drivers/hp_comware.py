@@ -125,7 +125,7 @@ def drop_vlan(order: VlanOrder, made: bool) -> tuple[str, ...]:
             port = (f"undo port hybrid vlan {order.vlan}",)
         case True, "access":
             port = (f"undo port trunk permit vlan {order.vlan}", "port link-type access")
-        case True, _ if made and order.was is not None and order.was.allowed:
+        case True, _ if order.was is not None and bridge.within(order.vlan, order.was.allowed):
             port = ()  # a list of all VLANs would be left with a hole
         case True, _:
             port = (f"undo port trunk permit vlan {order.vlan}",)
