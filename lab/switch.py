@@ -1,8 +1,10 @@
 """Simulated switches over real SNMP: ProCurve, Comware and Cisco IOS over one model of ports, VLANs and MACs.
 
-The OIDs are written out here again, not imported from the drivers. What the families do differently is played: a
-ProCurve's FDB has numbers of its own, a Comware's bridge ports are not its ifIndexes, a Cisco keeps the MACs of each
-VLAN behind a community of their own (``public@100``).
+The same object is the ``model`` of the family's command line (``lab/clis``): what is configured there is what SNMP
+shows next, so that a circuit can be built through one and checked through the other. The OIDs are written out here
+again, not imported from the drivers. What the families do differently is played: a ProCurve's FDB has numbers of its
+own, a Comware's bridge ports are not its ifIndexes, a Cisco keeps the MACs of each VLAN behind a community of their own
+(``public@100``).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Literal, Self
 
@@ -26,9 +29,11 @@ DESCRIBES: dict[Kind, tuple[str, Oid]] = {
 
 @dataclass(slots=True)
 class Port:
-    """One port; ``tagged`` and ``pvid`` are VLANs, ``macs`` by VLAN."""
+    """One port; ``tagged`` and ``pvid`` are VLANs, ``macs`` by VLAN. A Cisco's ``tagged`` is the list of its trunk."""
 
     number: int
+    mode: str = ""
+    """``access``, ``trunk``, ``hybrid``, ``dynamic auto``; empty for what its VLANs make of it."""
     up: bool = True
     enabled: bool = True
     mbps: int = 1000
@@ -42,6 +47,14 @@ class Port:
     sfp: tuple[float, float] | None = None
     """Transmitted and received, dBm."""
 
+    @property
+    def is_trunk(self) -> bool:
+        return self.mode == "trunk" if self.mode else bool(self.tagged)
+
+    @property
+    def untagged(self) -> set[int]:
+        return {self.pvid} if self.pvid else set()
+
 
 class SimulatedSwitch(asyncio.DatagramProtocol):
     """One switch of 24 ports on a UDP port of its own. Use as an async context."""
@@ -53,7 +66,18 @@ class SimulatedSwitch(asyncio.DatagramProtocol):
         self.vlans = {1: "default", 100: "internet", 200: "tv"}
         self.uptime = 5_000_000
         """Hundredths of a second."""
+        self.now = datetime(2015, 10, 19, 18, 57, 38, tzinfo=UTC)
+        """Its own wall clock."""
+        self.log: list[tuple[datetime, int, bool]] = []
+        """Its log: when which port went up or down."""
+        self.saved = 0
+        """How often the configuration was written to its memory."""
+        self.most_vlans = 4094
         self.silent = False
+        self.shift = 0
+        """By how much its ifIndexes moved, as when a stack gets another member."""
+        self.silent_below: Oid = ()
+        """Says nothing to whoever asks for anything under this."""
         self._community = community
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -67,6 +91,12 @@ class SimulatedSwitch(asyncio.DatagramProtocol):
     ) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    def fall(self, number: int, ago_s: int, for_s: int = 3) -> None:
+        """The port was down for a while; its log has it."""
+        at = self.now - timedelta(seconds=ago_s)
+        self.log += [(at, number, False), (at + timedelta(seconds=for_s), number, True)]
+        self.ports[number].changed = self.uptime - (ago_s - for_s) * 100
 
     @property
     def port(self) -> int:
@@ -84,6 +114,8 @@ class SimulatedSwitch(asyncio.DatagramProtocol):
         community, _, vlan = asked.community.decode("ascii", "replace").partition("@")
         if community != self._community or self.silent or (vlan and self.kind != "cisco_ios"):
             return
+        if self.silent_below and any(oid[: len(self.silent_below)] == self.silent_below for oid in asked.oids):
+            return
         if self._transport is not None:
             mib = Mib(self._rows(int(vlan) if vlan.isdigit() else None))
             self._transport.sendto(write_response(asked, mib.answer(asked)), addr)
@@ -91,9 +123,8 @@ class SimulatedSwitch(asyncio.DatagramProtocol):
     # --- what it shows ---
 
     def if_index(self, port: Port) -> int:
-        return {"hp_procurve": port.number, "hp_comware": port.number + 163, "cisco_ios": port.number + 10100}[
-            self.kind
-        ]
+        first = {"hp_procurve": 0, "hp_comware": 163, "cisco_ios": 10100}[self.kind]
+        return first + self.shift + port.number
 
     def names(self, port: Port) -> tuple[str, str]:
         """ifDescr and ifName."""
@@ -126,7 +157,7 @@ class SimulatedSwitch(asyncio.DatagramProtocol):
                 put((1, 3, 6, 1, 4, 1, 9, 9, 46, 1, 3, 1, 1, 2, 1, number), 1)
         else:
             for order, number in enumerate(sorted(self.vlans), 1):
-                tagged = {p.number for p in self.ports.values() if number in p.tagged}
+                tagged = {p.number for p in self.ports.values() if number in p.tagged and number != p.pvid}
                 untagged = {p.number for p in self.ports.values() if p.pvid == number}
                 put((*MIB2, 17, 7, 1, 4, 3, 1, 2, number), _bitmap(tagged | untagged))
                 put((*MIB2, 17, 7, 1, 4, 3, 1, 4, number), _bitmap(untagged))
@@ -152,6 +183,14 @@ class SimulatedSwitch(asyncio.DatagramProtocol):
             sfp = (1, 3, 6, 1, 4, 1, 11, 2, 14, 11, 5, 1, 82, 1, 1, 1, 1)
             put((*sfp, 14, index), round(port.sfp[0] * 1000))
             put((*sfp, 15, index), round(port.sfp[1] * 1000))
+        if self.kind == "hp_comware":
+            type_ = {"access": 2, "hybrid": 3}.get(port.mode, 1 if port.is_trunk else 2)
+            put((1, 3, 6, 1, 4, 1, 25506, 8, 35, 1, 1, 1, 5, index), type_)
+        if port.sfp is not None and self.kind == "cisco_ios":
+            for at, (words, level) in enumerate(zip(("Transmit", "Receive"), port.sfp, strict=True), 1000 + 2 * index):
+                put((*MIB2, 47, 1, 1, 1, 1, 7, at), f"{name} {words} Power Sensor".encode())
+                for arc, value in ((1, 14), (2, 9), (3, 1), (4, round(level * 10))):  # dBm, units, one digit
+                    put((1, 3, 6, 1, 4, 1, 9, 9, 91, 1, 1, 1, 1, arc, at), value)
         if port.sfp is not None and self.kind == "hp_comware":
             put((1, 3, 6, 1, 4, 1, 25506, 2, 70, 1, 1, 1, 9, index), round(port.sfp[0] * 100))
             put((1, 3, 6, 1, 4, 1, 25506, 2, 70, 1, 1, 1, 12, index), round(port.sfp[1] * 100))
@@ -167,13 +206,15 @@ class SimulatedSwitch(asyncio.DatagramProtocol):
     def _cisco(self, put: Callable[[Oid, Value], None], port: Port, vlan: int | None) -> None:
         index = self.if_index(port)
         trunk = (1, 3, 6, 1, 4, 1, 9, 9, 46, 1, 6, 1, 1)
-        if port.tagged:
-            put((*trunk, 4, index), _bitmap({each + 1 for each in port.tagged | {port.pvid}}, 128))
+        if port.is_trunk:
+            for arc, first in ((4, 0), (17, 1024), (18, 2048), (19, 3072)):
+                within = {each - first + 1 for each in port.tagged | port.untagged if first <= each < first + 1024}
+                put((*trunk, arc, index), _bitmap(within, 128))
             put((*trunk, 5, index), port.pvid)
-            put((*trunk, 14, index), 1)
         else:
             put((1, 3, 6, 1, 4, 1, 9, 9, 68, 1, 2, 2, 1, 2, index), port.pvid)
-            put((*trunk, 14, index), 2)
+        put((*trunk, 13, index), {"access": 2, "dynamic auto": 4}.get(port.mode, 1 if port.is_trunk else 2))
+        put((*trunk, 14, index), 1 if port.is_trunk and port.up else 2)
         if vlan is not None and (port.pvid == vlan or vlan in port.tagged):
             put((*MIB2, 17, 1, 4, 1, 2, port.number), index)
             for mac in port.macs.get(vlan, ()):

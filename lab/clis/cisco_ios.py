@@ -1,36 +1,27 @@
-"""Cisco IOS as a small switch: VLANs and ports whose configuration really changes (oxidized ios.rb, ntc-templates)."""
+"""Cisco IOS as a small switch: VLANs and ports whose configuration really changes (oxidized ios.rb, ntc-templates).
+
+As on the real one, a trunk's list without ``add`` replaces it, and a new trunk lets every VLAN through.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from datetime import timedelta
 
 from lab.clis.script import Answer, Place, Script
+from lab.switch import Port, SimulatedSwitch
 
 INVALID = "                ^\n% Invalid input detected at '^' marker."
 SUFFIX = {"user": ">", "enable": "#", "config": "(config)#", "vlan": "(config-vlan)#", "config-if": "(config-if)#"}
 
 
-@dataclass(slots=True)
-class Port:
-    trunk: bool = False
-    access: int = 1
-    allowed: set[int] = field(default_factory=set)
-    up: bool = True
-
-
-@dataclass(slots=True)
-class Switch:
-    ports: dict[str, Port]
-    vlans: dict[int, str] = field(default_factory=lambda: {1: "default"})
-    saved: int = 0
-    """How often the configuration was written to its memory."""
-
-
-def new() -> Switch:
-    ports = {f"GigabitEthernet1/0/{number}": Port() for number in range(1, 25)}
-    ports["GigabitEthernet1/0/24"] = Port(trunk=True, allowed={10, 20})
-    return Switch(ports, {1: "default", 10: "office", 20: "guests"})
+def new(name: str = "switch") -> SimulatedSwitch:
+    switch = SimulatedSwitch("cisco_ios", name)
+    switch.vlans = {1: "default", 10: "office", 20: "guests"}
+    for port in switch.ports.values():
+        port.mode, port.pvid = "access", 1
+    switch.ports[24].mode, switch.ports[24].tagged = "trunk", {10, 20}
+    return switch
 
 
 def prompt(place: Place) -> str:
@@ -38,7 +29,7 @@ def prompt(place: Place) -> str:
 
 
 def answer(place: Place, line: str) -> Answer:
-    switch: Switch = place.model
+    switch: SimulatedSwitch = place.model
     words = line.split()
     match place.mode, words:
         case "user" | "enable", ["exit"]:
@@ -68,19 +59,31 @@ def answer(place: Place, line: str) -> Answer:
             return "\n".join(_vlans(switch))
         case "enable", ["show", "running-config", "interface", port]:
             found = _port(switch, port)
-            return INVALID if found is None else _configuration(found, switch.ports[found])
+            return INVALID if found is None else _configuration(found)
+        case "user" | "enable", ["show", "clock"]:
+            return switch.now.strftime("*%H:%M:%S.347 UTC %a %b %d %Y")
+        case "user" | "enable", ["show", "logging", "|", "include", words_]:
+            return "\n".join(line for line in _log(switch) if words_ in line)
+        case "user" | "enable", ["show", "mac", "address-table", "interface", port]:
+            found = _port(switch, port)
+            return INVALID if found is None else "\n".join(_macs(found))
+        case "user" | "enable", ["show", "interfaces", port, "transceiver"]:
+            found = _port(switch, port)
+            return INVALID if found is None else "\n".join(_optics(found))
         case "config" | "vlan" | "config-if", _:
             return _configure(place, switch, words)
         case _:
             return INVALID
 
 
-def _configure(place: Place, switch: Switch, words: list[str]) -> Answer:
-    port = switch.ports.get(place.at, Port())
+def _configure(place: Place, switch: SimulatedSwitch, words: list[str]) -> Answer:
+    port = switch.ports.get(int(place.at) if place.at.isdecimal() else 0, Port(0))
     match place.mode, words:
         case _, ["vlan", number] if number.isdecimal():
             if not 1 <= int(number) <= 4094:
                 return INVALID
+            if int(number) not in switch.vlans and len(switch.vlans) >= switch.most_vlans:
+                return "VTP VLAN configuration not allowed when device is in CLIENT mode."
             switch.vlans.setdefault(int(number), f"VLAN{int(number):04}")
             place.mode, place.at = "vlan", number
         case _, ["no", "vlan", number] if number.isdecimal():
@@ -91,49 +94,94 @@ def _configure(place: Place, switch: Switch, words: list[str]) -> Answer:
             found = _port(switch, name)
             if found is None:
                 return INVALID
-            place.mode, place.at = "config-if", found
+            place.mode, place.at = "config-if", str(found.number)
         case "config-if", ["switchport", "access", "vlan", number] if number.isdecimal():
-            port.access = int(number)
+            port.pvid = int(number)
+            if int(number) not in switch.vlans:
+                switch.vlans[int(number)] = f"VLAN{int(number):04}"
+                return f"% Access VLAN does not exist. Creating vlan {number}"
         case "config-if", ["no", "switchport", "access", "vlan"]:
-            port.access = 1
-        case "config-if", ["switchport", "mode", ("trunk" | "access") as mode]:
-            port.trunk = mode == "trunk"
+            port.pvid = 1
+        case "config-if", ["switchport", "mode", "trunk"]:
+            port.mode, port.tagged = "trunk", port.tagged or set(range(2, 4095))
+        case "config-if", ["switchport", "mode", *mode]:
+            port.mode = " ".join(mode)
         case "config-if", ["switchport", "trunk", "allowed", "vlan", "add", number] if number.isdecimal():
-            if not port.trunk:
+            if port.mode != "trunk":
                 return "Command rejected: port is not a trunk."
-            port.allowed.add(int(number))
+            port.tagged.add(int(number))
         case "config-if", ["switchport", "trunk", "allowed", "vlan", "remove", number] if number.isdecimal():
-            port.allowed.discard(int(number))
+            port.tagged.discard(int(number))
+        case "config-if", ["switchport", "trunk", "allowed", "vlan", number] if number.isdecimal():
+            port.tagged = {int(number)}
         case _:
             return INVALID
     return ""
 
 
-def _port(switch: Switch, name: str) -> str | None:
-    full = re.sub(r"^Gi(?:gabitEthernet)?(?=\d)", "GigabitEthernet", name)
-    return full if full in switch.ports else None
+def _port(switch: SimulatedSwitch, name: str) -> Port | None:
+    full = re.fullmatch(r"Gi(?:gabitEthernet)?1/0/(\d+)", name)
+    return switch.ports.get(int(full[1])) if full else None
 
 
-def _vlans(switch: Switch) -> list[str]:
+def _long(port: Port) -> str:
+    return f"GigabitEthernet1/0/{port.number}"
+
+
+def _short(port: Port) -> str:
+    return f"Gi1/0/{port.number}"
+
+
+def _vlans(switch: SimulatedSwitch) -> list[str]:
     rows = ["VLAN Name                             Status    Ports", f"{'-' * 4} {'-' * 32} {'-' * 9} {'-' * 31}"]
     for number, name in sorted(switch.vlans.items()):
-        ports = [_short(each) for each, port in switch.ports.items() if not port.trunk and port.access == number]
+        ports = [_short(port) for port in switch.ports.values() if not port.is_trunk and port.pvid == number]
         rows.append(f"{number:<4} {name:<32} active    {', '.join(ports[:4])}")
         rows += [f"{'':48}{', '.join(ports[at : at + 4])}" for at in range(4, len(ports), 4)]
     return rows
 
 
-def _short(port: str) -> str:
-    return port.replace("GigabitEthernet", "Gi")
+def _log(switch: SimulatedSwitch) -> list[str]:
+    """The line protocol follows its link by a second."""
+    rows = ["Syslog logging: enabled (0 messages dropped, 34 messages rate-limited)", ""]
+    for at, number, up in sorted(switch.log):
+        name, state = f"GigabitEthernet1/0/{number}", "up" if up else "down"
+        link = at.strftime("*%b %d %H:%M:%S.123")
+        line = (at + timedelta(seconds=1)).strftime("*%b %d %H:%M:%S.123")
+        rows.append(f"{link}: %LINK-3-UPDOWN: Interface {name}, changed state to {state}")
+        rows.append(f"{line}: %LINEPROTO-5-UPDOWN: Line protocol on Interface {name}, changed state to {state}")
+    return rows
 
 
-def _configuration(name: str, port: Port) -> str:
-    lines = [f"interface {name}"]
-    if port.trunk:
-        allowed = ",".join(map(str, sorted(port.allowed)))
+def _macs(port: Port) -> list[str]:
+    rows = ["          Mac Address Table", "-" * 43, "", "Vlan    Mac Address       Type        Ports"]
+    rows.append("----    -----------       --------    -----")
+    for vlan, macs in port.macs.items():
+        for mac in macs:
+            dotted = ".".join(mac.hex()[at : at + 4] for at in (0, 4, 8))
+            rows.append(f"{vlan:>4}    {dotted}    DYNAMIC     {_short(port)}")
+    return rows
+
+
+def _optics(port: Port) -> list[str]:
+    if port.sfp is None:
+        return []
+    return [
+        "                                 Optical   Optical",
+        "           Temperature  Voltage  Tx Power  Rx Power",
+        "Port       (Celsius)    (Volts)  (dBm)     (dBm)",
+        "---------  -----------  -------  --------  --------",
+        f"{_short(port):<12} 23.1       3.29      {port.sfp[0]:<8.1f}  {port.sfp[1]:.1f}",
+    ]
+
+
+def _configuration(port: Port) -> str:
+    lines = [f"interface {_long(port)}"]
+    if port.mode == "trunk":
+        allowed = ",".join(map(str, sorted(port.tagged)))
         lines += [f" switchport trunk allowed vlan {allowed}", " switchport mode trunk"]
-    elif port.access != 1:
-        lines += [f" switchport access vlan {port.access}", " switchport mode access"]
+    elif port.pvid != 1:
+        lines += [f" switchport access vlan {port.pvid}", " switchport mode access"]
     return "\n".join(["Building configuration...", "", "Current configuration : 99 bytes", "!", *lines, "end"])
 
 

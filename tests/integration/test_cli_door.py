@@ -428,8 +428,8 @@ async def test_commands_are_given_in_the_configuration_mode_and_saved() -> None:
     async with opened("cisco_ios") as (simulated, cli, device):
         given = ["vlan 300", "name street", "interface Gi1/0/24", "switchport trunk allowed vlan add 300"]
         await cli.apply(device, CISCO, given, 10)
-        port = simulated.model.ports["GigabitEthernet1/0/24"]
-        assert (simulated.model.vlans[300], 300 in port.allowed, simulated.model.saved) == ("street", True, 1)
+        port = simulated.model.ports[24]
+        assert (simulated.model.vlans[300], 300 in port.tagged, simulated.model.saved) == ("street", True, 1)
         told = await cli.ask(device, CISCO, ["show vlan brief", "show running-config interface Gi1/0/24"], 10)
         assert "300  street" in told[0]
         assert "10,20,300" in told[1]

@@ -1,30 +1,38 @@
-"""Ports of switches over a real SNMP agent: state, errors, VLANs, light, MACs; families that keep them differently."""
+"""Ports of switches over a real SNMP agent, SSH and Telnet: state, errors, VLANs, light, MACs, falls."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Literal, TypeAlias
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from callcenter.diag.devices import Device
+from callcenter.diag.cli import Cli
+from callcenter.diag.devices import CliLogin, Device
 from callcenter.diag.drivers import SWITCHES
-from callcenter.diag.drivers._bridge import bits, spelled
+from callcenter.diag.drivers._bridge import bits, ranges, spelled, within
 from callcenter.diag.ports import Ports
 from callcenter.diag.reading import MacRow, PortReading
 from callcenter.diag.snmp import Snmp
 from callcenter.diag.switch import PortPlace, VlanOrder
 from callcenter.diag.values import NO_VALUE
 from callcenter.words import DeviceId, Missing, ProviderId
+from lab.cli_device import CliDevice
+from lab.cli_device import Fault as CliFault
+from lab.clis import SCRIPTS
 from lab.switch import Kind, SimulatedSwitch
 
 ROUTER, TV = bytes.fromhex("64eeb7000001"), bytes.fromhex("64eeb7000002")
 FAMILIES: tuple[Kind, ...] = ("hp_procurve", "hp_comware", "cisco_ios")
 NAMES: dict[Kind, str] = {"hp_procurve": "5", "hp_comware": "GE1/0/5", "cisco_ios": "Gi1/0/5"}
 UPLINKS: dict[Kind, str] = {"hp_procurve": "24", "hp_comware": "GigabitEthernet1/0/24", "cisco_ios": "gi1/0/24"}
+Protocol: TypeAlias = Literal["ssh", "telnet"]
 every_family = pytest.mark.parametrize("kind", FAMILIES)
 
 
@@ -88,13 +96,13 @@ async def test_a_port_that_is_down_or_off_says_so(kind: Kind) -> None:
         assert port_of(await ports.read(device, NAMES[kind])).enabled is False
 
 
-@pytest.mark.parametrize("kind", ["hp_procurve", "hp_comware"])
+@every_family
 async def test_the_light_of_an_sfp(kind: Kind) -> None:
     async with reading(kind) as (ports, device, switch):
-        switch.ports[24].sfp = (-5.88, -10.45)
+        switch.ports[24].sfp = (-5.9, -10.4)
         found = port_of(await ports.read(device, UPLINKS[kind]))
-        assert found.sfp_tx == pytest.approx(-5.88)
-        assert found.sfp_rx == pytest.approx(-10.45)
+        assert found.sfp_tx == pytest.approx(-5.9)
+        assert found.sfp_rx == pytest.approx(-10.4)
         assert port_of(await ports.read(device, NAMES[kind])).sfp_rx is None
 
 
@@ -106,6 +114,145 @@ async def test_a_port_that_is_not_there_is_told_with_the_like() -> None:
         assert "GigabitEthernet1/0/5" in found.about
 
 
+# --- the command line beside it ---
+
+
+@asynccontextmanager
+async def with_shell(kind: Kind, protocol: Protocol = "ssh") -> AsyncIterator[tuple[Ports, Device, CliDevice]]:
+    """The same switch by both ways; port 5 has a router, port 24 an SFP."""
+    snmp, cli = Snmp(), Cli()
+    snmp.start()
+    switch: SimulatedSwitch = SCRIPTS[kind].model()
+    switch.ports[5].macs = {1: [ROUTER]}
+    try:
+        async with switch, CliDevice(SCRIPTS[kind], protocol, model=switch) as shell:
+            login = CliLogin(protocol, shell.user, SecretStr(shell.password), None, shell.port, shell.host_key)
+            yield (
+                Ports(snmp, cli),
+                Device(
+                    DeviceId(1), ProviderId(1), "sw", kind, "127.0.0.1", SecretStr("public"), switch.port, cli=login
+                ),
+                shell,
+            )
+    finally:
+        cli.close()
+        snmp.close()
+
+
+@pytest.mark.parametrize("protocol", ["ssh", "telnet"])
+@every_family
+async def test_falls_of_the_last_day_are_counted_by_the_switchs_own_clock(kind: Kind, protocol: Protocol) -> None:
+    async with with_shell(kind, protocol) as (ports, device, shell):
+        for ago in (30 * 3600, 5 * 3600, 600, 60):
+            shell.model.fall(5, ago)
+        shell.model.fall(15, 30)
+        found = port_of(await ports.read(device, NAMES[kind]))
+        assert found.flaps == 3
+        assert found.log is not None
+        assert [line.down is None for line in found.log].count(False) in (4, 8)  # of the link, and of its protocol
+        assert not any(re.search(r"(port |1/0/)15", line.text) for line in found.log)
+        assert found.changed_s == 57
+        quiet = port_of(await ports.read(device, UPLINKS[kind]))
+        assert (quiet.flaps, quiet.log) == (0, ())
+        assert shell.peak_sessions == 1
+
+
+@every_family
+async def test_the_log_is_not_asked_for_with_each_reading(kind: Kind) -> None:
+    async with with_shell(kind) as (ports, device, shell):
+        await ports.read(device, NAMES[kind])
+        asked = len(shell.commands)
+        again = port_of(await ports.read(device, NAMES[kind]))
+        assert (again.flaps, len(shell.commands)) == (0, asked)
+        without = port_of(await ports.read(device, UPLINKS[kind], with_log=False))
+        assert (without.flaps, without.log, len(shell.commands)) == (None, None, asked)
+
+
+@pytest.mark.parametrize("fault", [None, *CliFault])
+async def test_a_command_line_that_misbehaves_takes_nothing_from_what_snmp_told(fault: CliFault | None) -> None:
+    async with with_shell("cisco_ios", "telnet") as (ports, device, shell):
+        shell.model.fall(5, 600)
+        shell.fault = fault
+        found = port_of(await ports.read(device, "Gi1/0/5", budget=3.0))
+        assert (found.up, found.pvid, found.macs) == (True, 1, (MacRow(ROUTER.hex(":"), 1, "GigabitEthernet1/0/5"),))
+        assert found.flaps in ({1} if fault is None else {None, 0, 1})
+
+
+async def test_a_switch_without_a_login_tells_what_snmp_tells() -> None:
+    async with with_shell("cisco_ios") as (ports, device, shell):
+        found = port_of(await ports.read(replace(device, cli=None), "Gi1/0/5"))
+        assert (found.up, found.flaps, found.log) == (True, None, None)
+        assert shell.sessions == 0
+
+
+@pytest.mark.parametrize("kind", ["hp_comware", "cisco_ios"])
+async def test_light_is_asked_of_the_command_line_where_snmp_has_no_sensor(kind: Kind) -> None:
+    async with with_shell(kind) as (_, device, shell):
+        driver = SWITCHES[kind]
+        shell.model.ports[24].sfp = (-2.2, -26.5)
+        port = "GigabitEthernet1/0/24"
+        [question] = [each for each in driver.questions_cli if each.about == "optics"]
+        [macs] = [each for each in driver.questions_cli if each.about == "macs"]
+        cli = Cli()
+        assert driver.dialect is not None
+        told = question.parse(await cli.ask(device, driver.dialect, question.commands(port), 10), port)
+        assert (told.sfp_tx, told.sfp_rx) == (-2.2, -26.5)
+        port = "GigabitEthernet1/0/5"
+        rows = macs.parse(await cli.ask(device, driver.dialect, macs.commands(port), 10), port)
+        assert rows.macs == (MacRow(ROUTER.hex(":"), 1, port),)
+        cli.close()
+
+
+# --- tables that change, end too late or never were ---
+
+
+@every_family
+async def test_a_port_whose_index_was_dealt_anew_is_found_again(kind: Kind) -> None:
+    async with reading(kind) as (ports, device, switch):
+        before = port_of(await ports.read(device, NAMES[kind]))
+        switch.ports[4].pvid, switch.ports[4].in_errors = 200, 99
+        switch.shift = 1  # every index is another port's now
+        assert port_of(await ports.read(device, NAMES[kind])) == before
+        del switch.ports[5]
+        assert isinstance(await ports.read(device, NAMES[kind]), Missing)
+
+
+@every_family
+async def test_macs_that_take_too_long_leave_the_rest_as_it_is(kind: Kind) -> None:
+    async with reading(kind) as (ports, device, switch):
+        switch.silent_below = (1, 3, 6, 1, 2, 1, 17, 4) if kind == "cisco_ios" else (1, 3, 6, 1, 2, 1, 17, 7, 1, 2)
+        found = port_of(await ports.read(device, NAMES[kind], budget=1.5))
+        assert (found.up, found.pvid, found.macs) == (True, 100, None)
+
+
+async def test_a_trunk_of_many_vlans_does_not_tell_its_macs_but_those_of_one() -> None:
+    async with reading("cisco_ios") as (ports, device, switch):
+        switch.vlans |= dict.fromkeys(range(1000, 1100), "many")
+        switch.ports[24].tagged = {200, *range(1000, 1100), 3000}
+        found = port_of(await ports.read(device, "Gi1/0/24"))
+        assert found.macs is None
+        assert found.tagged == (200, *range(1000, 1100))
+        assert found.allowed == "1,200,1000-1099,3000"
+        one = port_of(await ports.read(device, "Gi1/0/24", vlan=200))
+        assert one.macs == (MacRow(TV.hex(":"), 200, one.name),)
+
+
+async def test_a_trunk_whose_link_is_down_is_a_trunk_still() -> None:
+    async with reading("cisco_ios") as (ports, device, switch):
+        switch.ports[24].up = False
+        found = port_of(await ports.read(device, "Gi1/0/24"))
+        assert (found.up, found.mode, found.tagged) == (False, "trunk", (100, 200))
+
+
+@every_family
+async def test_a_wrong_community_is_no_answer_and_never_shown(kind: Kind) -> None:
+    async with reading(kind) as (ports, device, _):
+        found = await ports.read(replace(device, community=SecretStr("not-it")), NAMES[kind], budget=0.5)
+        assert isinstance(found, Missing)
+        assert found.reason == "line.missing.timeout"
+        assert "not-it" not in repr(found)
+
+
 @every_family
 async def test_a_silent_switch_is_silent_and_nothing_else(kind: Kind) -> None:
     async with reading(kind) as (ports, device, switch):
@@ -115,9 +262,33 @@ async def test_a_silent_switch_is_silent_and_nothing_else(kind: Kind) -> None:
         assert found.reason == "line.missing.timeout"
 
 
-@pytest.mark.parametrize("one", ["Gi1/0/5", "gi1/0/5", "GE1/0/5", "GigabitEthernet1/0/5", "gigabitethernet 1/0/5"])
-def test_a_port_has_many_spellings(one: str) -> None:
-    assert spelled(one) == "gigabitethernet1/0/5"
+SPELLINGS = [
+    ("gigabitethernet1/0/5", "Gi1/0/5 gi1/0/5 GE1/0/5 GigabitEthernet1/0/5 g1/0/5 gig1/0/5 Gi_1/0/5 Gi-1/0/5"),
+    ("tengigabitethernet1/1/2", "Te1/1/2 XGE1/1/2 Ten-GigabitEthernet1/1/2 TenGigabitEthernet_1/1/2"),
+    ("fastethernet0/5", "Fa0/5 FE0/5 FastEthernet0/5"),
+    ("portchannel1", "Po1 Port-channel1 port-channel_1"),
+    ("bridgeaggregation12", "BAGG12 Bridge-Aggregation12"),
+    ("5", "5 port_5 Port_5 _5_"),
+    ("a1", "A1 a1"),
+    ("trk1", "Trk1 TRK1"),
+]
+
+
+@pytest.mark.parametrize(("name", "written"), SPELLINGS, ids=[each[0] for each in SPELLINGS])
+def test_a_port_has_many_spellings(name: str, written: str) -> None:
+    assert {spelled(each.replace("_", " ")) for each in written.split(" ")} == {name}
+
+
+async def test_a_bare_path_names_a_port_where_only_one_has_it() -> None:
+    async with reading("hp_comware") as (ports, device, _):
+        assert port_of(await ports.read(device, "1/0/5")).name == "GigabitEthernet1/0/5"
+        assert isinstance(await ports.read(device, "2/0/5"), Missing)
+
+
+@given(st.sets(st.integers(1, 4094)))
+def test_ranges_say_exactly_their_vlans(vlans: set[int]) -> None:
+    written = ranges(vlans)
+    assert {vlan for vlan in range(1, 4095) if within(vlan, written)} == vlans
 
 
 def test_the_first_bit_is_port_one() -> None:
