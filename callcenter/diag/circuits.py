@@ -139,10 +139,12 @@ def judge_hop(hop: Hop, known: HopFacts) -> HopJudged:
         return HopJudged(hop, Fault.UNREADABLE, f"{port.reason} {port.about}".strip())
     if known.vlan_exists is False:
         return HopJudged(hop, Fault.NO_VLAN, str(hop.vlan))
-    carried = hop.vlan in (port.tagged or ())
+    if port.tagged is None:
+        return HopJudged(hop, Fault.UNREADABLE, f"{port.name} does not tell its VLANs")
+    carried = hop.vlan in port.tagged
     untagged = port.pvid == hop.vlan
     if not carried and not untagged:
-        told = ", ".join(str(each) for each in port.tagged or ()) or "none"
+        told = ", ".join(str(each) for each in port.tagged) or "none"
         return HopJudged(hop, Fault.NOT_A_MEMBER, f"untagged {port.pvid}, tagged {told}")
     if carried is not hop.tagged and untagged is hop.tagged:
         return HopJudged(hop, Fault.WRONG_TAGGING, "tagged" if carried else "untagged")
@@ -182,6 +184,8 @@ def plan(circuit: Circuit, facts: Sequence[HopFacts], builds: Mapping[DeviceId, 
         if isinstance(port, Missing):
             raise RuleBroken(f"{hop.device_name} {hop.port} cannot be read now: nothing is built blindly")
         fault = judge_hop(hop, known).fault
+        if port.tagged is None:
+            raise RuleBroken(f"{hop.device_name} {hop.port} does not tell its VLANs: nothing is built blindly")
         if fault in {None, Fault.PORT_DOWN}:
             continue
         if hop.device not in builds:

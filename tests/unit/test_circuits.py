@@ -119,6 +119,13 @@ def test_a_silent_device_is_unreadable() -> None:
     assert (judged.broken_at, judged.hops[2].fault) == (3, Fault.UNREADABLE)
 
 
+def test_a_port_that_does_not_tell_its_vlans_is_unreadable_and_not_built_on() -> None:
+    judged = judge_circuit(CIRCUIT, broken(2, tagged=None))
+    assert (judged.broken_at, judged.hops[2].fault) == (3, Fault.UNREADABLE)
+    with pytest.raises(RuleBroken, match="blindly"):
+        plan(CIRCUIT, broken(2, tagged=None), builds("cisco_ios"))
+
+
 def test_loss_is_told_of_a_circuit_that_looks_whole_only() -> None:
     assert judge_circuit(CIRCUIT, whole(), loss=0.06).hops[-1].fault is Fault.LOSS
     assert judge_circuit(CIRCUIT, whole(), loss=0.004).sound

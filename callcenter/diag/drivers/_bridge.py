@@ -96,16 +96,6 @@ def bits(raw: SnmpValue) -> frozenset[int]:
 def port(place: PortPlace, answers: Answers, walked: Walked) -> PortReading:
     """What IF-MIB and Q-BRIDGE-MIB say of a port; makes something of any answers at all."""
     pvid = not_negative(number(answers, "pvid"), zero_is_unknown=True)
-    tagged: tuple[int, ...] | None = None
-    if place.bridge_port is not None and walked.get("egress"):
-        untagged = walked.get("untagged", {})
-        tagged = tuple(
-            sorted(
-                index[-1]
-                for index, members in walked["egress"].items()
-                if index and place.bridge_port in bits(members) - bits(untagged.get(index, b""))
-            )
-        )
     return PortReading(
         name=place.name,
         up={1: True, 2: False}.get(number(answers, "oper") or 0),
@@ -118,8 +108,20 @@ def port(place: PortPlace, answers: Answers, walked: Walked) -> PortReading:
         changed_s=_since(answers),
         alias=text(answers, "alias"),
         pvid=pvid if pvid is None or pvid < 4095 else None,
-        tagged=tagged,
+        tagged=_tagged(place, walked),
     )
+
+
+def _tagged(place: PortPlace, walked: Walked) -> tuple[int, ...] | None:
+    """The VLANs that the port carries tagged; not known while it is not told of each whether it is untagged there."""
+    egress, untagged = walked.get("egress", {}), walked.get("untagged", {})
+    if place.bridge_port is None or not egress:
+        return None
+    member = [index for index, ports in egress.items() if index and place.bridge_port in bits(ports)]
+    if any(not isinstance(untagged.get(index), bytes) for index in member):
+        return None
+    vlans = {index[-1] for index in member if place.bridge_port not in bits(untagged[index])}
+    return tuple(sorted(vlan for vlan in vlans if 1 <= vlan <= 4094))
 
 
 def _since(answers: Answers) -> int | None:
