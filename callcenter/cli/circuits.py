@@ -153,7 +153,14 @@ def port_now(place: Place, slug: str, device_name: str, port: str, as_json: bool
     found = place.inside(work)
     if isinstance(found, Missing):
         raise Unavailable(device_name, words.text(found.reason, about=found.about))
-    show_one({name: value for name, value in asdict(found).items() if name != "absent"}, as_json)
+    told = {name: value for name, value in asdict(found).items() if name != "absent"}
+    if not as_json:
+        told["macs"] = (
+            None if found.macs is None else ", ".join(f"{each.mac} ({each.vlan})" for each in found.macs) or "none"
+        )
+        told["log"] = None if found.log is None else " | ".join(each.text for each in found.log[-3:]) or "none"
+        told["tagged"] = None if found.tagged is None else ", ".join(map(str, found.tagged)) or "none"
+    show_one(told, as_json)
 
 
 @diag.command("ping")

@@ -32,7 +32,9 @@ T = TypeVar("T")
 MAP_KEPT = 300.0
 """Seconds for which a switch's list of ports is believed."""
 SAID_KEPT = 30.0
-"""Seconds for which the log lines of a port are not asked for again."""
+"""Seconds for which a port's command line is not asked again, whether it answered or not."""
+SAID_BUDGET = 8.0
+"""Seconds that the command line may take of a reading."""
 BUDGET = 10.0
 SEARCH_BUDGET = 30.0
 """Seconds for a MAC in the tables of a whole switch."""
@@ -54,8 +56,8 @@ class _Switch:
     places: dict[str, PortPlace] = field(default_factory=dict)
     listed_at: float = float("-inf")
     listing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    said: dict[tuple[str, ...], tuple[float, tuple[str, ...]]] = field(default_factory=dict)
-    """What the command line showed, and when, by the commands."""
+    said: dict[tuple[str, ...], tuple[float, tuple[str, ...] | None]] = field(default_factory=dict)
+    """What the command line showed, or that it did not answer, and when, by the commands."""
 
 
 class Ports:
@@ -268,13 +270,14 @@ class Ports:
         kept = self._switch(device).said
         if commands in kept and _now() - kept[commands][0] <= SAID_KEPT:
             return kept[commands][1]
-        if _now() >= deadline:
+        budget = min(deadline - _now(), SAID_BUDGET)
+        if budget <= 0:
             return None
+        said: tuple[str, ...] | None = None
         try:
-            said = await self._cli.ask(device, dialect, commands, deadline - _now())
+            said = await self._cli.ask(device, dialect, commands, budget)
         except CallCenterError as exc:
             log.info("the command line of %s tells nothing of the port: %s", device.name, exc)
-            return None
         if len(kept) >= MOST_SAID:
             kept.clear()
         kept[commands] = (_now(), said)

@@ -178,6 +178,24 @@ async def test_a_command_line_that_misbehaves_takes_nothing_from_what_snmp_told(
         assert found.flaps in ({1} if fault is None else {None, 0, 1})
 
 
+async def test_a_command_line_that_does_not_answer_is_left_alone_for_a_while() -> None:
+    async with with_shell("cisco_ios", "telnet") as (ports, device, shell):
+        shell.fault = CliFault.NO_PROMPT
+        for _ in range(2):
+            assert port_of(await ports.read(device, "Gi1/0/5", budget=1.5)).log is None
+        assert shell.sessions == 1
+
+
+async def test_a_trunk_of_many_vlans_tells_its_macs_on_the_command_line() -> None:
+    async with with_shell("cisco_ios") as (ports, device, shell):
+        switch: SimulatedSwitch = shell.model
+        switch.vlans |= dict.fromkeys(range(1000, 1100), "many")
+        switch.ports[24].tagged = {20, *range(1000, 1100)}
+        switch.ports[24].macs = {20: [TV], 1050: [ROUTER]}
+        found = port_of(await ports.read(device, "Gi1/0/24"))
+        assert [(row.mac, row.vlan) for row in found.macs or ()] == [(TV.hex(":"), 20), (ROUTER.hex(":"), 1050)]
+
+
 async def test_a_switch_without_a_login_tells_what_snmp_tells() -> None:
     async with with_shell("cisco_ios") as (ports, device, shell):
         found = port_of(await ports.read(replace(device, cli=None), "Gi1/0/5"))
