@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from callcenter.diag.driver import Walked
+from callcenter.diag.driver import Limits, Walked
 from callcenter.diag.reading import MacRow, PortReading
 from callcenter.diag.switch import PortMap, PortPlace
 from callcenter.diag.values import NO_VALUE, Answers, Oid, SnmpValue, not_negative, number, text
@@ -17,6 +17,9 @@ ETHER: Oid = (*MIB2, 10, 7, 2, 1)
 BRIDGE: Oid = (*MIB2, 17)
 Q_BRIDGE: Oid = (*BRIDGE, 7, 1)
 UPTIME: Oid = (*MIB2, 1, 3, 0)
+
+LIMITS = Limits(bulk_rows=40)
+"""Switches bear more than OLTs: forty rows of a MAC table are one datagram of some 1,200 octets."""
 
 READS: Mapping[str, Oid] = {
     "descr": (*IF, 2), "name": (*IF_X, 1), "admin": (*IF, 7), "oper": (*IF, 8), "changed": (*IF, 9),

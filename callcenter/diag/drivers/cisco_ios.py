@@ -205,6 +205,7 @@ DRIVER = SwitchDriver(
     decode=decode,
     fdb=Fdb({"fdb": (*bridge.BRIDGE, 4, 3, 1, 2), "bridge": (*bridge.BRIDGE, 1, 4, 1, 2)}, macs, per_vlan=True),
     dialect=DIALECT,
+    limits=bridge.LIMITS,
     questions_cli=(
         PortQuestion("log", lambda name: ("show clock", f"show logging | include {name}"), _log),
         PortQuestion("macs", lambda name: (f"show mac address-table interface {name}",), _macs),

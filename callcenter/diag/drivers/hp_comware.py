@@ -163,6 +163,7 @@ DRIVER = SwitchDriver(
     decode=decode,
     fdb=Fdb({"fdb": (*bridge.Q_BRIDGE, 2, 2, 1, 2)}, macs),
     dialect=DIALECT,
+    limits=bridge.LIMITS,
     questions_cli=(
         PortQuestion("log", lambda name: ("display clock", f"display logbuffer | include {name}"), _log),
         PortQuestion("macs", lambda name: (f"display mac-address interface {name}",), _macs),

@@ -116,6 +116,7 @@ DRIVER = SwitchDriver(
     decode=decode,
     fdb=Fdb({"fdb": (*bridge.Q_BRIDGE, 2, 2, 1, 2), "fdb_of_vlan": (*bridge.Q_BRIDGE, 4, 2, 1, 3)}, macs),
     dialect=DIALECT,
+    limits=bridge.LIMITS,
     questions_cli=(
         PortQuestion("log", lambda name: ("show time", "show log -r"), _log),
         PortQuestion("macs", lambda name: ("show mac-address",), _macs),
