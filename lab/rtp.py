@@ -17,6 +17,7 @@ from functools import lru_cache
 
 RATE = 8_000
 FRAME = 160
+PIECE = 800
 _FRAME_SECONDS = FRAME / RATE
 _KEPT = RATE * 120
 _AMPLITUDE = 8_000
@@ -73,16 +74,24 @@ _ALAW = tuple(_from_alaw(each) for each in range(256))
 
 
 def level(samples: list[int], hertz: int) -> float:
-    """How much of the sound is this tone: 1.0 for nothing else, near 0 for none of it (Goertzel)."""
+    """How much of the sound is this tone: 1.0 for nothing else, near 0 for none of it.
+
+    Measured in pieces of 100 ms (Goertzel) and weighed by their energy: over a long stretch a tone whose packets came
+    late or not at all changes its phase and would cancel itself out.
+    """
     energy = sum(each * each for each in samples)
     if not samples or energy == 0:
         return 0.0
+    pieces = [samples[start : start + PIECE] for start in range(0, max(1, len(samples) - PIECE // 2), PIECE)]
+    return sum(2 * _power(piece, hertz) / len(piece) for piece in pieces) / energy
+
+
+def _power(samples: list[int], hertz: int) -> float:
     coefficient = 2 * math.cos(2 * math.pi * hertz / RATE)
     before = earlier = 0.0
     for each in samples:
         before, earlier = each + coefficient * before - earlier, before
-    power = before * before + earlier * earlier - coefficient * before * earlier
-    return 2 * power / (len(samples) * energy)
+    return before * before + earlier * earlier - coefficient * before * earlier
 
 
 class RtpClock:

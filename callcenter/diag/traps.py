@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import ip_address
 from typing import TypeAlias, cast
 
 from callcenter.diag.devices import Device
@@ -142,6 +143,7 @@ class Traps:
         known = tuple(devices)
         if known != self._devices:
             self._devices = known
+            self._senders = _by_address((device, _literal(device.host)) for device in known)
             self._resolved.set()
 
     async def run(self) -> None:
@@ -264,16 +266,16 @@ class Traps:
         loop = asyncio.get_running_loop()
         while True:
             self._resolved.clear()
-            found: dict[str, list[_Sender]] = defaultdict(list)
-            for device in self._devices:
+            devices, found = self._devices, list[tuple[Device, Iterable[str]]]()
+            for device in devices:
                 try:
                     infos = await loop.getaddrinfo(device.host, None, type=socket.SOCK_DGRAM)
                 except (OSError, UnicodeError):
                     log.warning("device %s: its address is not known, so its traps are not either", device.name)
                     continue
-                for address in {str(info[4][0]) for info in infos}:
-                    found[address].append(_Sender(device))
-            self._senders = dict(found)
+                found.append((device, {str(info[4][0]) for info in infos}))
+            if devices is self._devices:
+                self._senders = _by_address(found)
             try:
                 async with asyncio.timeout(RESOLVE_EVERY_S):
                     await self._resolved.wait()
@@ -292,6 +294,22 @@ class _Port(asyncio.DatagramProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._lost.done():
             self._lost.set_exception(exc or OSError("it was closed"))
+
+
+def _literal(host: str) -> tuple[str, ...]:
+    """The address that is written as one, known without asking: nothing such a device sends is ever a stranger's."""
+    try:
+        return (str(ip_address(host)),)
+    except ValueError:
+        return ()
+
+
+def _by_address(found: Iterable[tuple[Device, Iterable[str]]]) -> dict[str, list[_Sender]]:
+    senders: dict[str, list[_Sender]] = defaultdict(list)
+    for device, addresses in found:
+        for address in addresses:
+            senders[address].append(_Sender(device))
+    return dict(senders)
 
 
 def parse_bind(text: str) -> Peer:
