@@ -19,8 +19,11 @@ from callcenter.store import Database
 from callcenter.store.embedded import Embedded
 from callcenter.store.migrate import migrate
 
-settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("here")  # how long an example takes says how busy the machine is, and nothing of ours
+# How long an example takes says how busy the machine is, and nothing of ours. Each run has the same examples; new ones
+# are sought by ``--hypothesis-profile=search``, and what it finds becomes an example of its own.
+settings.register_profile("here", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 _EMPTY = text(
     """

@@ -369,6 +369,8 @@ def _place(
     """The outage of one place, found anew or still going on."""
     lasting = None if before is None else _lasts(before, lines, rule)
     fresh = _begins(key, lines, rule)
+    if fresh is not None:  # what went dark after it began is of it at once, not only at the next look
+        fresh = _lasts(fresh, lines, rule) or fresh
     if lasting is None or fresh is None:
         return lasting or fresh
     if fresh.since <= lasting.since or len(fresh.dark) <= len(lasting.dark):

@@ -289,6 +289,16 @@ def test_an_outage_is_of_enough_lines_that_were_online_and_are_dark(plan: dict[O
             assert (seen[dark.onu].was_online_at or seen[dark.onu].exact) is not None
 
 
+def test_who_goes_dark_after_an_outage_began_is_of_it_at_once() -> None:
+    plan = {onu(1, 4): [Look(BEFORE, Sight.DARK, DownReason.POWER, BEFORE)]}
+    for number, lit, dark in ((1, 0, 1), (3, 0, 1), (2, 121, 336)):
+        lit_at, dark_at = (BEFORE + timedelta(seconds=each) for each in (lit, dark))
+        plan[onu(1, number)] = [Look(lit_at, Sight.LIT), Look(dark_at, Sight.DARK, DownReason.POWER)]
+    (outage,) = found = find(NOW, OLT, folded(plan), RULE)
+    assert len(outage.dark) == 4
+    assert find(NOW + timedelta(seconds=165), OLT, folded(plan), RULE, found) == found
+
+
 @given(plan=ports, later=st.integers(0, 24 * 3600))
 def test_a_silent_olt_changes_nothing_of_its_lines(plan: dict[OnuAddress, list[Look]], later: int) -> None:
     """Time that passes without a look neither begins nor ends an outage."""
