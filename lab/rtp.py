@@ -74,16 +74,18 @@ _ALAW = tuple(_from_alaw(each) for each in range(256))
 
 
 def level(samples: list[int], hertz: int) -> float:
-    """How much of the sound is this tone: 1.0 for nothing else, near 0 for none of it.
+    """For how much of the time the sound is this tone: 1.0 for all of it and nothing else, near 0 for none of it.
 
-    Measured in pieces of 100 ms (Goertzel) and weighed by their energy: over a long stretch a tone whose packets came
-    late or not at all changes its phase and would cancel itself out.
+    Measured in pieces of 100 ms (Goertzel): over a long stretch a tone whose packets came late or not at all changes
+    its phase and would cancel itself out.
     """
-    energy = sum(each * each for each in samples)
-    if not samples or energy == 0:
-        return 0.0
     pieces = [samples[start : start + PIECE] for start in range(0, max(1, len(samples) - PIECE // 2), PIECE)]
-    return sum(2 * _power(piece, hertz) / len(piece) for piece in pieces) / energy
+    return sum(_purity(piece, hertz) for piece in pieces) / len(pieces)
+
+
+def _purity(samples: list[int], hertz: int) -> float:
+    energy = sum(each * each for each in samples)
+    return 2 * _power(samples, hertz) / (len(samples) * energy) if energy else 0.0
 
 
 def _power(samples: list[int], hertz: int) -> float:
