@@ -7,12 +7,13 @@ Every mistake is named at once.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from callcenter.errors import Misconfigured
 
@@ -130,6 +131,54 @@ class AgentSettings(_Section):
     """After so many calls in a row that rang and were not answered an agent is paused."""
 
 
+class PhoneSettings(_Section):
+    """Phones in agents' pages: WebSocket to Asterisk's own HTTP server, sound by DTLS-SRTP."""
+
+    address: str = ""
+    """What browsers connect to: ``wss://pbx.example.net:8089/ws``; empty for no phone in any page."""
+    bind: str = "127.0.0.1:8088"
+    """Where Asterisk's HTTP server listens: plain on a loopback address, behind a proxy, or with ``tls_cert``."""
+    tls_cert: Path | None = None
+    """A certificate with its chain, in PEM; with it the server speaks TLS only."""
+    tls_key: Path | None = None
+    """The key of that certificate."""
+    credential_minutes: int = Field(60, ge=5, le=720)
+    """For so long the password of one sign-in is good; the page asks for a new one in time."""
+    stun: tuple[str, ...] = ()
+    """``stun:stun.example.net:3478``: for agents whose address the PBX does not see."""
+    turn: tuple[str, ...] = ()
+    """``turn:turn.example.net:3478?transport=udp``: for agents outside, whose sound goes through it."""
+    turn_secret: SecretStr | None = None
+    """The secret that coturn shares (``static-auth-secret``); in the environment, not in the file."""
+
+    @field_validator("address")
+    @classmethod
+    def _websocket(cls, value: str) -> str:
+        if value and not re.fullmatch(r"wss?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9_./\-]*)?", value, re.ASCII):
+            raise ValueError("must be a WebSocket's address such as wss://pbx.example.net:8089/ws")
+        if value.startswith("ws://") and not re.match(r"ws://(127\.0\.0\.1|localhost|\[::1\])[:/]", value + "/"):
+            raise ValueError("must begin with wss:// (browsers give no microphone to ws://, except on this machine)")
+        return value
+
+    @field_validator("stun", "turn")
+    @classmethod
+    def _ice(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if not re.fullmatch(r"(stun|turn)s?:[A-Za-z0-9.\-\[\]:]+(\?transport=(udp|tcp))?", each, re.ASCII):
+                raise ValueError(f"{each!r} is not an address such as turn:turn.example.net:3478?transport=udp")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.turn and self.turn_secret is None:
+            raise ValueError("turn needs turn_secret (CALLCENTER_PHONE__TURN_SECRET)")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+        if self.address and self.tls_cert is None and not self.bind.startswith(("127.", "[::1]")):
+            raise ValueError("bind: without tls_cert Asterisk's HTTP server listens on a loopback address only")
+        return self
+
+
 class VaultSettings(_Section):
     """The key to the devices' credentials; without ``keys`` a key file is made in ``data_dir``."""
 
@@ -164,6 +213,7 @@ class Settings(_Section):
     recordings: RecordingSettings
     outbound: OutboundSettings = OutboundSettings()
     agents: AgentSettings = AgentSettings()
+    phone: PhoneSettings = PhoneSettings()
     vault: VaultSettings = VaultSettings()
     line: LineSettings = LineSettings()
     country: str = Field("UA", pattern=r"^[A-Z]{2}$")

@@ -43,6 +43,8 @@ def agent() -> None:
 @click.option("--login", help="Of the sign-in; agentEXTENSION if not said.")
 @click.option("--no-sign-in", is_flag=True, help="Make no sign-in.")
 @click.option("--contact", help="sip:user@host:port of a phone that does not register.")
+@click.option("--phone", type=click.Choice(["desk", "browser"]), default="desk", help="A SIP phone, or the page.")
+@click.option("--auto-answer", is_flag=True, help="The phone answers by itself, after a tone.")
 @_with_password
 @json_option
 @click.pass_obj
@@ -76,9 +78,14 @@ def add(
 @click.argument("extension")
 @click.option("--name")
 @click.option("--contact", help="sip:user@host:port; 'none' lets the phone register.")
+@click.option("--phone", type=click.Choice(["desk", "browser"]), help="A SIP phone of its own, or the page.")
+@click.option("--auto-answer/--no-auto-answer", default=None, help="The phone answers by itself, after a tone.")
 @click.option("--new-sip-secret", is_flag=True, help="Generate another SIP password and print it.")
 @click.pass_obj
-def change(place: Place, extension: str, name: str | None, contact: str | None, new_sip_secret: bool) -> None:
+def change(
+    place: Place, extension: str, name: str | None, contact: str | None, phone: str | None, auto_answer: bool | None,
+    new_sip_secret: bool,
+) -> None:  # fmt: skip
     """Changes an agent; the phone's secret and the sign-in stay unless said."""
     secret = new_token()[:24] if new_sip_secret else None
 
@@ -87,6 +94,11 @@ def change(place: Place, extension: str, name: str | None, contact: str | None, 
         if present is None:
             raise RuleBroken(f"there is no agent {extension} (see `callcenter agent list`)")
         values: dict[str, Any] = {"extension": extension, "name": name or present.name, "sip_secret": secret}
+        values |= {"phone": phone or present.phone}
+        if auto_answer is not None:
+            values["auto_answer"] = auto_answer
+        if contact is None and phone == "browser" and present.contact is not None:
+            raise RuleBroken(f"agent {extension} has a phone at {present.contact}: add `--contact none`")
         wanted = entry(AgentEntry, values if contact in {None, "none"} else {**values, "contact": contact})
         if contact == "none":
             wanted = AgentEntry.model_validate({**wanted.given, "contact": None})
@@ -112,6 +124,7 @@ def list_all(place: Place, as_json: bool) -> None:
                 "extension": each.extension,
                 "name": each.name,
                 "duty": _said(on_duty.get(each.extension) or Duty(each.extension)),
+                "phone": each.phone,
                 "contact": each.contact or "registers",
                 "queues": [queue.name for queue in book.queues_of(each.extension)],
                 "login": logins.get(each.extension),

@@ -41,6 +41,9 @@ def _settings(command: Any) -> Any:
             click.option("--callback-every-min", type=int, help="The least time between two of them."),
             click.option("--callback-talk-s", type=float, help="A shorter call back has not reached the subscriber."),
             click.option("--service-level-s", type=int, help="Answered within so much is in time, for reports."),
+            click.option(
+                "--auto-answer/--no-auto-answer", default=None, help="Phones answer its callers by themselves."
+            ),
             click.option("--threshold", multiple=True, metavar="NAME=DBM", help="Such as onu_rx_weak=-25."),
         )
     ):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr
@@ -25,6 +25,8 @@ from callcenter.words import AgentId, Did, Language, ProviderId, QueueId
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 60.0
+PhoneKind: TypeAlias = Literal["desk", "browser"]
+"""A SIP phone of its own, or the agent's page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Provider:
     service_level_s: int = 20
     """Callers answered within so many seconds are what the service level counts."""
     holidays: tuple[Holiday, ...] = ()
+    auto_answer: bool = False
+    """Agents' phones answer its callers by themselves, after a tone and the provider's name."""
     reasons: tuple[Reason, ...] = ()
     """Why people call, as this provider wants it counted; empty is the house's own list."""
 
@@ -119,6 +123,9 @@ class Agent:
     sip_secret: SecretStr
     contact: str | None
     """A fixed SIP contact of the phone; ``None`` lets it register."""
+    phone: PhoneKind = "desk"
+    auto_answer: bool = False
+    """The phone answers every call by itself, after a tone and the provider's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +266,7 @@ def _provider(row: Mapping[str, Any], holidays: Iterable[Holiday], reasons: Iter
             callback_every=timedelta(minutes=row["callback_every_min"]),
             callback_talk_s=float(row["callback_talk_s"]),
             service_level_s=row["service_level_s"],
+            auto_answer=row["auto_answer"],
             holidays=tuple(holidays),
             reasons=tuple(reasons),
         )
@@ -284,7 +292,9 @@ def _queue(row: Mapping[str, Any], members: Iterable[Member]) -> Queue:
 
 def _agent(row: Mapping[str, Any]) -> Agent:
     secret = SecretStr(row["sip_secret"])
-    return Agent(AgentId(row["id"]), row["extension"], row["name"], secret, row["contact"])
+    return Agent(
+        AgentId(row["id"]), row["extension"], row["name"], secret, row["contact"], row["phone"], row["auto_answer"]
+    )
 
 
 def _trunk(row: Mapping[str, Any]) -> Trunk:

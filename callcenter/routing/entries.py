@@ -200,6 +200,8 @@ class ProviderEntry(Entry):
     callback_talk_s: float = Field(5.0, ge=0, le=60)
     service_level_s: int = Field(20, ge=1, le=600)
     thresholds: dict[str, float] = Field(default_factory=dict)
+    auto_answer: bool = False
+    """Agents' phones answer this provider's calls by themselves, after a tone and the provider's name."""
 
     @field_validator("timezone")
     @classmethod
@@ -260,6 +262,15 @@ class AgentEntry(Entry):
     sip_secret: SecretStr | None = None
     """Absent: a new agent gets a generated one, a present agent keeps theirs."""
     contact: SipAddress | None = None
+    phone: Literal["desk", "browser"] = "desk"
+    """A SIP phone of its own, or the agent's page."""
+    auto_answer: bool = False
+
+    @model_validator(mode="after")
+    def _one_phone(self) -> Self:
+        if self.phone == "browser" and self.contact is not None:
+            raise ValueError("a phone in the page registers by itself: it has no contact")
+        return self
 
     @field_validator("sip_secret")
     @classmethod

@@ -27,6 +27,7 @@ provider = Table(
     Column("callback_every_min", Integer, nullable=False, server_default=text("15")),
     Column("callback_talk_s", REAL, nullable=False, server_default=text("5")),
     Column("service_level_s", Integer, nullable=False, server_default=text("20")),
+    Column("auto_answer", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
@@ -56,6 +57,8 @@ agent = Table(
     Column("name", Text, nullable=False),
     Column("sip_secret", Text, nullable=False),
     Column("contact", Text),
+    Column("phone", Text, nullable=False, server_default=text("'desk'")),
+    Column("auto_answer", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
