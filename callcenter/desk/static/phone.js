@@ -1,0 +1,458 @@
+// The phone in the page: registers at Asterisk, rings, talks; comes back by itself after whatever cut it off.
+"use strict";
+
+window.phone = (() => {
+  const { live, phoneSound: sound, phoneTab: tab } = window;
+  const PING_EVERY = 10000; // ms between two questions whether Asterisk still hears us
+  const PING_WITHIN = 5000;
+  const CONNECT_WITHIN = 5000;
+  const REGISTER_FOR = 120; // seconds
+  const STATS_EVERY = 5000;
+  const BROKEN_FOR = 4000; // ms that sound may be cut before it is sought anew
+  const MENDED_WITHIN = 6000;
+
+  const kind = document.querySelector('meta[name="phone"]')?.content || "desk";
+  const phone = { kind, state: "off", why: "", detail: "", muted: false, call: null };
+  const listeners = new Set(); // of getStats
+  let given = null; // what the service gave us to register with
+  let ua = null;
+  let socket = null;
+  let round = 0; // each start has a number, so that what an earlier one waited for does nothing any more
+  let tries = 0;
+  let timers = [];
+  let broken = 0;
+
+  // --- what is shown ---
+
+  function set(state, why = "", detail = "") {
+    if (phone.state === state && phone.why === why && phone.detail === detail) return;
+    Object.assign(phone, { state, why, detail });
+    changed();
+  }
+
+  const changed = () => document.dispatchEvent(new CustomEvent("phone:changed", { detail: { ...phone, call: undefined } }));
+
+  /** What the state is by what is so: a call comes before the registration, a lost connection before both. */
+  function settle() {
+    if (!ua) return;
+    if (!ua.isConnected()) set("lost");
+    else if (phone.call) set(phone.call.answered ? "talking" : "ringing");
+    else if (ua.isRegistered()) set("registered");
+    else if (phone.state !== "lost") set("connecting");
+  }
+
+  const later = (ms, what) => { timers.push(setTimeout(what, ms)); };
+  const patience = () => Math.min(15000, 500 * 2 ** Math.min(tries, 5)) * (0.6 + 0.4 * Math.random());
+
+  // --- the service ---
+
+  async function ask(path, body) {
+    const answer = await fetch(`/api/v1/phone/${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": live.csrf },
+      body: JSON.stringify(body),
+    });
+    const said = await answer.json().catch(() => ({}));
+    return { ok: answer.ok, status: answer.status, said };
+  }
+
+  /** Asks for credentials until there are some; false when this page is not to have the phone. */
+  async function logIn(takeOver, mine) {
+    for (;;) {
+      let answer;
+      try {
+        answer = await ask("login", { tab: tab.id, take_over: takeOver });
+      } catch {
+        answer = { status: 0, said: {} };
+      }
+      if (mine !== round) return false;
+      if (answer.ok) {
+        given = answer.said;
+        return true;
+      }
+      if (answer.status === 401) {
+        live.signIn();
+        return false;
+      }
+      if (answer.status === 409) return refuse("off", "elsewhere", answer.said.detail);
+      if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) return refuse("refused", "login", answer.said.detail);
+      if (!ua) set("lost", "service");
+      tries += 1;
+      await new Promise((done) => { later(patience(), done); });
+      if (mine !== round) return false;
+    }
+  }
+
+  function refuse(state, why, detail = "") {
+    stop();
+    set(state, why, detail);
+    return false;
+  }
+
+  // --- beginning and ending ---
+
+  async function start(takeOver = false) {
+    stop();
+    const mine = round;
+    set("connecting", "microphone");
+    await tab.ready;
+    try {
+      sound.release(await sound.microphone());
+    } catch (failure) {
+      if (mine === round) refuse("refused", failure.message);
+      return;
+    }
+    if (mine !== round) return;
+    set("connecting");
+    if (!(await logIn(takeOver, mine))) return;
+    if (takeOver) tab.tell("taken");
+    open();
+  }
+
+  /** Lets go of everything at once, without a word to the service. */
+  function stop() {
+    round += 1;
+    for (const each of timers) clearTimeout(each);
+    timers = [];
+    tries = 0;
+    sound.quiet();
+    const old = ua;
+    ua = null;
+    if (phone.call) over(phone.call);
+    old?.removeAllListeners();
+    old?.stop();
+    socket?.letGo();
+    socket = null;
+  }
+
+  /** This page is no phone any more: the service takes the credentials back. */
+  async function leave() {
+    const had = given !== null;
+    refuse("off", "left");
+    given = null;
+    if (had) await ask("logout", { tab: tab.id }).catch(() => {});
+  }
+
+  /** A socket that is given up when nobody answers on it: browsers alone may wait for minutes. */
+  class Wire extends JsSIP.WebSocketInterface {
+    connect() {
+      super.connect();
+      clearTimeout(this.patience);
+      this.patience = setTimeout(() => { if (this.isConnecting()) this.drop(); }, CONNECT_WITHIN);
+    }
+
+    drop() {
+      this.letGo();
+      this.ondisconnect(true, 1006, "");
+    }
+
+    letGo() {
+      clearTimeout(this.patience);
+      super.disconnect();
+    }
+  }
+
+  function open() {
+    const mine = round;
+    socket = new Wire(given.address);
+    ua = new JsSIP.UA({
+      sockets: [socket],
+      uri: given.uri,
+      authorization_user: given.user,
+      password: given.password,
+      register: true,
+      register_expires: REGISTER_FOR,
+      session_timers: false,
+      connection_recovery_min_interval: 1,
+      connection_recovery_max_interval: 4,
+      user_agent: "callcenter",
+    });
+    ua.on("disconnected", settle);
+    ua.on("registered", () => {
+      tries = 0;
+      settle();
+      if (phone.call) mend();
+      else ask("back", { tab: tab.id }).catch(() => {}); // who waits for us is rung through
+    });
+    ua.on("unregistered", settle);
+    ua.on("registrationFailed", (failure) => notRegistered(failure, mine));
+    ua.on("newRTCSession", ({ originator, session, request }) => {
+      if (originator === "remote") rings(session, request);
+    });
+    ua.start();
+    listen(mine);
+    renewBefore(mine);
+  }
+
+  /** Asterisk may know new credentials a moment later than we do; those that stay refused are asked for anew. */
+  function notRegistered({ response }, mine) {
+    settle();
+    if (!ua?.isConnected()) return; // it is tried again when the connection is back
+    tries += 1;
+    const forgotten = [401, 403, 404, 407].includes(response?.status_code);
+    later(patience(), async () => {
+      if (mine !== round) return;
+      if (forgotten && tries % 3 === 0) await renew(mine);
+      else ua.register();
+    });
+  }
+
+  async function renew(mine) {
+    const before = given;
+    if (!(await logIn(false, mine))) return;
+    if (before.address !== given.address || before.uri !== given.uri || before.user !== given.user) {
+      if (phone.call) later(5000, () => renew(mine));
+      else {
+        stop();
+        open();
+      }
+      return;
+    }
+    ua.set("password", given.password); // the talk goes on: it needs none
+    ua.register();
+    renewBefore(mine);
+  }
+
+  function renewBefore(mine) {
+    const left = Date.parse(given.expires_at) - Date.now();
+    if (!Number.isFinite(left)) return;
+    later(Math.min(Math.max(5000, left * 0.75), 2 ** 31 - 1), () => { if (mine === round) renew(mine); });
+  }
+
+  /** A connection that is cut says nothing: Asterisk is asked, and any answer is one. */
+  function listen(mine) {
+    later(PING_EVERY, () => {
+      if (mine !== round) return;
+      if (ua.isConnected()) {
+        const asked = socket;
+        const dead = setTimeout(() => { if (mine === round && ua.isConnected()) asked.drop(); }, PING_WITHIN);
+        const alive = ({ originator }) => { if (originator !== "local") clearTimeout(dead); };
+        ua.sendOptions(given.uri, null, { eventHandlers: { succeeded: alive, failed: alive } });
+      }
+      timers = timers.slice(-20);
+      listen(mine);
+    });
+  }
+
+  // --- calls ---
+
+  const orderedByUs = (request) => (request.getHeaders("Call-Info") || []).some((line) => /;\s*answer-after=0\b/i.test(line));
+
+  function rings(session, request) {
+    const own = orderedByUs(request);
+    if (phone.call) {
+      if (!own || !isBroken(phone.call)) {
+        session.terminate({ status_code: 486 });
+        return;
+      }
+      drop(phone.call); // the talk comes back by another way
+    }
+    const call = { session, own, answered: false, since: Date.now(), from: request.from?.uri?.user || "", name: request.from?.display_name || "", stream: null };
+    phone.call = call;
+    phone.muted = false;
+    session.on("peerconnection", ({ peerconnection }) => hear(call, peerconnection));
+    session.on("icecandidate", (found) => enough(call, found));
+    session.on("accepted", () => answered(call));
+    session.on("ended", () => over(call));
+    session.on("failed", () => over(call));
+    // The microphone is opened while it rings: some headsets take a second.
+    call.opening = sound.microphone().then((stream) => {
+      call.stream = stream;
+      if (phone.call !== call) sound.release(stream);
+    });
+    call.opening.catch((failure) => { if (phone.call === call) deaf(call, failure.message); });
+    settle();
+    changed();
+    if (own) sound.tone("call").catch(() => {}).then(() => answer());
+    else sound.ring();
+  }
+
+  /** A phone nobody can be heard by takes no calls: this one goes to the next agent. */
+  function deaf(call, why) {
+    try {
+      call.session.terminate({ status_code: 480 });
+    } catch { /* the caller was quicker */ }
+    refuse("refused", why);
+    ask("logout", { tab: tab.id }).catch(() => {});
+  }
+
+  /** Takes the call that rings; false when there is none. */
+  function answer() {
+    const call = phone.call;
+    if (!call || call.taken || call.answered) return false;
+    call.taken = true;
+    sound.quiet();
+    call.opening.then(() => {
+      if (phone.call !== call) return;
+      const config = { iceServers: given.ice_servers || [] };
+      if (given.ice_transport_policy) config.iceTransportPolicy = given.ice_transport_policy;
+      call.session.answer({ mediaStream: call.stream, pcConfig: config });
+    }).catch(() => {}); // deaf() has seen to it
+    return true;
+  }
+
+  /** The answer is sent when there are candidates enough: a STUN or TURN that is silent must cost no seconds. */
+  function enough(call, { candidate, ready }) {
+    const relays = (given?.ice_servers || []).length > 0;
+    if (candidate.type === "relay" || (!relays && candidate.type === "host" && call.gathered)) ready();
+    if (!call.gathered) later(relays ? 1500 : 300, ready);
+    call.gathered = true;
+  }
+
+  function hear(call, connection) {
+    connection.addEventListener("track", ({ track, streams }) => sound.play(streams[0] || new MediaStream([track])));
+    connection.addEventListener("iceconnectionstatechange", () => {
+      const state = connection.iceConnectionState;
+      if (["connected", "completed"].includes(state)) broken = 0;
+      else if (["disconnected", "failed"].includes(state) && phone.call === call && !broken) {
+        broken = Date.now();
+        later(state === "failed" ? 0 : BROKEN_FOR, mend);
+      }
+      changed();
+    });
+  }
+
+  const connectionOf = (call) => call.session.connection;
+  const isBroken = (call) => ["disconnected", "failed", "closed"].includes(connectionOf(call)?.iceConnectionState);
+
+  /** Sound that was cut is sought by another way; what cannot be mended comes back as a new call from the service. */
+  function mend() {
+    const call = phone.call;
+    if (!call?.answered || !isBroken(call) || !ua?.isRegistered() || call.mending) return;
+    call.mending = true;
+    try {
+      call.session.renegotiate({ rtcOfferConstraints: { iceRestart: true } });
+    } catch { /* it is tried by the other way */ }
+    later(MENDED_WITHIN, async () => {
+      call.mending = false;
+      if (phone.call !== call || !isBroken(call)) return;
+      await ask("leaving", { tab: tab.id }).catch(() => {});
+      drop(call);
+      settle();
+      await ask("back", { tab: tab.id }).catch(() => {});
+    });
+  }
+
+  function answered(call) {
+    call.answered = true;
+    call.since = Date.now();
+    sound.quiet();
+    settle();
+    changed();
+    measure(call);
+  }
+
+  function drop(call) {
+    over(call);
+    try {
+      call.session.terminate();
+    } catch { /* over already */ }
+  }
+
+  function over(call) {
+    if (phone.call !== call) return;
+    phone.call = null;
+    phone.muted = false;
+    broken = 0;
+    sound.quiet();
+    sound.play(null);
+    sound.release(call.stream);
+    settle();
+    changed();
+  }
+
+  /** Ends the call here; the service is asked first, for it knows who waits. */
+  function hangUp() {
+    if (phone.call) drop(phone.call);
+  }
+
+  function mute(on) {
+    const call = phone.call;
+    if (!call?.answered) return;
+    if (on) call.session.mute({ audio: true });
+    else call.session.unmute({ audio: true });
+    phone.muted = on;
+    changed();
+  }
+
+  /** One key of the pad, told to who is on the line as RFC 4733 has it. */
+  function press(key) {
+    if (!phone.call?.answered || !/^[0-9*#]$/.test(key)) return false;
+    phone.call.session.sendDTMF(key, { transportType: "RFC2833", duration: 160, interToneGap: 70 });
+    return true;
+  }
+
+  // --- how well it is heard ---
+
+  /** Calls `callback` every five seconds of a talk with how well both hear each other; returns what ends that. */
+  function stats(callback) {
+    listeners.add(callback);
+    return () => listeners.delete(callback);
+  }
+
+  function measure(call) {
+    setTimeout(async () => {
+      if (phone.call !== call) return;
+      try {
+        const summary = await summed(call);
+        for (const listener of listeners) listener(summary);
+      } catch { /* the connection closed meanwhile */ }
+      measure(call);
+    }, STATS_EVERY);
+  }
+
+  async function summed(call) {
+    const all = [...(await connectionOf(call).getStats()).values()];
+    const one = (type) => all.find((each) => each.type === type && (each.kind || "audio") === "audio") || {};
+    const inbound = one("inbound-rtp"), outbound = one("outbound-rtp"), remote = one("remote-inbound-rtp"), source = one("media-source");
+    const codec = all.find((each) => each.id === inbound.codecId)?.mimeType || "";
+    const ms = (seconds) => (Number.isFinite(seconds) ? seconds * 1000 : null);
+    return {
+      seconds: (Date.now() - call.since) / 1000,
+      codec: codec.replace("audio/", "").toLowerCase(),
+      muted: phone.muted,
+      received: { packets: inbound.packetsReceived ?? 0, lost: inbound.packetsLost ?? 0, jitter_ms: ms(inbound.jitter), level: inbound.audioLevel ?? null, energy: inbound.totalAudioEnergy ?? null, concealed: inbound.concealedSamples ?? 0, samples: inbound.totalSamplesReceived ?? 0 },
+      sent: { packets: outbound.packetsSent ?? 0, lost: remote.packetsLost ?? 0, jitter_ms: ms(remote.jitter), level: source.audioLevel ?? null, energy: source.totalAudioEnergy ?? null },
+      rtt_ms: ms(remote.roundTripTime),
+      ice: connectionOf(call).iceConnectionState,
+    };
+  }
+
+  // --- what happens around the page ---
+
+  function watch() {
+    tab.hear((word) => { if (word === "taken" && phone.state !== "off") refuse("off", "elsewhere"); });
+    window.addEventListener("offline", () => { if (ua?.isConnected()) socket.drop(); });
+    window.addEventListener("pagehide", () => {
+      if (!phone.call) return;
+      navigator.sendBeacon("/api/v1/phone/leaving", new URLSearchParams({ csrf: live.csrf, tab: tab.id }));
+    });
+    window.addEventListener("pageshow", (event) => { if (event.persisted) start(); });
+    navigator.mediaDevices?.addEventListener("devicechange", changedDevices);
+    navigator.permissions?.query({ name: "microphone" }).then((allowed) => {
+      allowed.addEventListener("change", changedDevices);
+    }).catch(() => {}); // this browser does not say
+  }
+
+  async function changedDevices() {
+    document.dispatchEvent(new CustomEvent("phone:devices"));
+    if (phone.state === "refused" && ["denied", "missing", "busy"].includes(phone.why)) {
+      start();
+      return;
+    }
+    if (phone.call || !["registered", "connecting", "lost"].includes(phone.state)) return;
+    const all = await navigator.mediaDevices.enumerateDevices();
+    const allowed = await navigator.permissions?.query({ name: "microphone" }).catch(() => null);
+    const why = allowed?.state === "denied" ? "denied" : all.some((one) => one.kind === "audioinput") ? "" : "missing";
+    if (why && !phone.call) {
+      refuse("refused", why);
+      ask("logout", { tab: tab.id }).catch(() => {});
+    }
+  }
+
+  if (kind === "browser") {
+    watch();
+    document.addEventListener("DOMContentLoaded", () => start());
+  }
+  return Object.assign(phone, { start, leave, answer, hangUp, mute, press, stats, echo: () => ask("echo", { tab: tab.id }) });
+})();

@@ -1,0 +1,23 @@
+"""What we carry of others in ``static/vendor`` is what its recipe made, and says whose it is."""
+
+from __future__ import annotations
+
+import hashlib
+
+from callcenter.desk.pages import STATIC
+
+VENDOR = STATIC / "vendor"
+
+
+def test_the_bundle_is_the_one_its_recipe_made() -> None:
+    licences = (VENDOR / "LICENSES.txt").read_text("utf-8")
+    told = dict(reversed(line.split("  ")) for line in licences.splitlines()[1:2])
+    bundles = list(VENDOR.glob("*.js"))
+    assert {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in bundles} == told
+
+
+def test_every_package_in_it_is_named_with_its_licence() -> None:
+    licences = (VENDOR / "LICENSES.txt").read_text("utf-8")
+    for package in ("jssip", "debug", "events", "ms", "sdp-transform"):
+        assert f"\n---- {package} " in licences
+    assert licences.count("WITHOUT WARRANTY OF ANY KIND") == 5
