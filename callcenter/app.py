@@ -31,7 +31,7 @@ from callcenter.desk.screens import Screens
 from callcenter.desk.server import make_app, served
 from callcenter.desk.wallboard import wallboard_routes
 from callcenter.desk.wallboard_feed import WallboardFeed
-from callcenter.diag.mass import MassRule
+from callcenter.diag.mass_rule import MassRule
 from callcenter.diag.outages import Outage
 from callcenter.diag.verdict import Thresholds
 from callcenter.diag.watch import LineWatch

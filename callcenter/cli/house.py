@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.cli.devices import device_of
 from callcenter.cli.place import Place, clock, mistakes
 from callcenter.diag.devices import put_device
-from callcenter.diag.verdict import Thresholds
+from callcenter.diag.norms import norms_in_force
 from callcenter.errors import Misconfigured, RuleBroken
 from callcenter.routing import register, users
 from callcenter.routing.entries import DeviceEntry, HouseAgent, HouseFile, HouseProvider
@@ -147,7 +147,7 @@ class _Furnishing:
     async def _provider(
         self, connection: AsyncConnection, provider: HouseProvider, owners: dict[int, ProviderId], number: int
     ) -> None:
-        Thresholds.from_settings(provider.thresholds)
+        norms_in_force(provider.thresholds)
         owners[number], change = await register.put_provider(connection, provider)
         self._count("provider", change)
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.cli.place import Place, entry
 from callcenter.cli.tables import json_option, show, show_one
-from callcenter.diag.verdict import Thresholds
+from callcenter.diag.norms import norms_in_force
 from callcenter.errors import RuleBroken
 from callcenter.routing import register, tables
 from callcenter.routing.book import read_book
@@ -44,7 +44,9 @@ def _settings(command: Any) -> Any:
             click.option(
                 "--auto-answer/--no-auto-answer", default=None, help="Phones answer its callers by themselves."
             ),
-            click.option("--threshold", multiple=True, metavar="NAME=DBM", help="Such as onu_rx_weak=-25."),
+            click.option(
+                "--threshold", multiple=True, metavar="NAME=NUMBER", help="Such as onu_rx_weak=-25, mass_least=5."
+            ),
         )
     ):
         command = option(command)
@@ -124,7 +126,7 @@ def show_provider(place: Place, slug: str, as_json: bool) -> None:
         return found
 
     found = place.written(work)
-    found["thresholds"] = Thresholds.from_settings(found["thresholds"]).as_settings()
+    found["thresholds"] = norms_in_force(found["thresholds"])
     show_one(found, as_json)
 
 
@@ -145,7 +147,7 @@ def _entry(given: dict[str, Any], present: dict[str, Any] | None = None) -> Prov
     if given["threshold"]:
         before = (present or {}).get("thresholds", {})
         values["thresholds"] = {**before, **_thresholds(given["threshold"])}
-        Thresholds.from_settings(values["thresholds"])
+        norms_in_force(values["thresholds"])
     return entry(ProviderEntry, values)
 
 
@@ -171,7 +173,7 @@ def _thresholds(texts: tuple[str, ...]) -> dict[str, float]:
         try:
             found[name] = float(value)
         except ValueError as exc:
-            raise RuleBroken(f"threshold: {text!r} is not such as onu_rx_weak=-25") from exc
+            raise RuleBroken(f"threshold: {text!r} is not such as onu_rx_weak=-25 or mass_least=5") from exc
     return found
 
 

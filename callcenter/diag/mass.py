@@ -1,9 +1,7 @@
 """Which ONUs went dark together: a port, a whole OLT or a district, by fibre or by power. "It is not only you."
 
-Pure rules over what was seen of each ONU. The numbers are ``MassRule``'s; their defaults are common engineering
-practice (equipment facts, 15.3) and each provider's to change. The moment an ONU went dark is only known to lie
-between two looks, unless the device itself or a trap told it; ONUs went dark *together* when one short window can hold
-all their moments.
+Pure rules over what was seen of each ONU (``sight``); the numbers are ``mass_rule``'s and each provider's to change.
+ONUs went dark *together* when one short window can hold all their moments.
 """
 
 from __future__ import annotations
@@ -11,190 +9,18 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from callcenter.diag.reading import DownReason, OnuReading, OnuState
-from callcenter.errors import Misconfigured
+from callcenter.diag.mass_rule import MassRule
+from callcenter.diag.reading import DownReason
+from callcenter.diag.sight import Seen
 from callcenter.words import DeviceId, OnuAddress
 
 OutageScope: TypeAlias = Literal["pon", "olt", "area"]
 SILENT = "silent"
 """The place of an outage that is not of ONUs: the OLT itself does not answer."""
-LATE = timedelta(minutes=15)
-"""For this long looks may arrive in any order and still be told apart exactly."""
-
-
-@dataclass(frozen=True, slots=True)
-class MassRule:
-    """When many lines that are dark are one outage. Settings of a provider bear these names after ``mass_``."""
-
-    least: int = 3
-    """ONUs that must have gone dark together."""
-    share: float = 0.5
-    """Of those that were online before, as a fraction."""
-    within_s: float = 120.0
-    """Seconds that "together" means."""
-    lookback_s: float = 900.0
-    """Seconds before the outage within which an ONU must have been online to count among all."""
-    silent_looks: int = 3
-    """Failed looks in a row after which an OLT is said not to answer."""
-    settle_s: float = 300.0
-    """Seconds for which an outage that ended and comes back is the same one."""
-    gap_s: float = 21_600.0
-    """Seconds between two looks beyond which "between them" says nothing any more."""
-    stale_s: float = 604_800.0
-    """Seconds after which ONUs that stay dark are nobody's outage: they were taken away."""
-
-    def __post_init__(self) -> None:
-        if self.least < 2:
-            raise Misconfigured("mass_least must be 2 or more: one line is never a mass outage")
-        if not 0 < self.share <= 1:
-            raise Misconfigured("mass_share must be above 0 and at most 1")
-        if self.silent_looks < 1:
-            raise Misconfigured("mass_silent_looks must be 1 or more")
-        if min(self.within_s, self.lookback_s, self.settle_s, self.gap_s, self.stale_s) < 0:
-            raise Misconfigured("mass rules: no time may be negative")
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, object]) -> MassRule:
-        """The ``mass_*`` among a provider's settings over the defaults; others' are left alone.
-
-        Raises ``Misconfigured`` naming every mistake.
-        """
-        whole = {"least", "silent_looks"}
-        known = {f"mass_{each.name}": each.name for each in fields(cls)}
-        given: dict[str, float] = {}
-        wrong: list[str] = []
-        for setting in sorted(name for name in settings if name.startswith("mass_")):
-            name, value = known.get(setting), settings[setting]
-            if name is None:
-                wrong.append(f"{setting} is no setting of mass outages")
-            elif not isinstance(value, int | float) or isinstance(value, bool):
-                wrong.append(f"{setting} must be a number, not {value!r}")
-            elif name in whole and value != int(value):
-                wrong.append(f"{setting} must be a whole number, not {value!r}")
-            else:
-                given[name] = int(value) if name in whole else float(value)
-        if wrong:
-            raise Misconfigured("; ".join(wrong))
-        return cls(**given)  # type: ignore[arg-type]  # whole numbers were made whole above
-
-
-# --- one ONU -------------------------------------------------------------------------------------------------------
-
-
-class Sight(StrEnum):
-    """What one look says of an ONU, as far as outages go."""
-
-    LIT = "lit"
-    """Online or starting: the fibre and the power are there."""
-    DARK = "dark"
-    OUT = "out"
-    """Switched off by the operator, or not on this OLT: no part of any outage."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One look at one ONU. ``dark_at`` is the very moment it went dark, where the device or a trap told it."""
-
-    at: datetime
-    sight: Sight
-    reason: DownReason = DownReason.UNKNOWN
-    dark_at: datetime | None = None
-
-
-def look_of(reading: OnuReading, at: datetime, dark_at: datetime | None = None) -> Look | None:
-    """What a reading says; ``None`` where the OLT's answer does not tell."""
-    match reading.state:
-        case OnuState.ONLINE | OnuState.STARTING:
-            return Look(at, Sight.LIT)
-        case OnuState.OFFLINE if reading.last_down_reason is DownReason.ADMIN:
-            return Look(at, Sight.OUT)
-        case OnuState.OFFLINE:
-            return Look(at, Sight.DARK, reading.last_down_reason or DownReason.UNKNOWN, dark_at)
-        case OnuState.DISABLED | OnuState.ABSENT:
-            return Look(at, Sight.OUT)
-        case OnuState.UNKNOWN:
-            return None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What all looks at one ONU come to, in whatever order and however often they arrived."""
-
-    lit_at: datetime | None = None
-    """When it was last seen online."""
-    out_at: datetime | None = None
-    darks: tuple[Look, ...] = ()
-    """The dark looks since then, oldest first."""
-
-    def after(self, look: Look) -> Seen:
-        if look.sight is Sight.LIT and not self.darks:  # nearly all looks, of 50,000 ONUs every five minutes
-            return Seen(_later(self.lit_at, look.at), self.out_at)
-        lit_at = _later(self.lit_at, look.at if look.sight is Sight.LIT else None)
-        out_at = _later(self.out_at, look.at if look.sight is Sight.OUT else None)
-        known = {*self.darks, look} if look.sight is Sight.DARK else set(self.darks)
-        end = _later(lit_at, out_at)
-        darks = sorted((dark for dark in known if end is None or dark.at > end), key=_order)
-        if darks and darks[-1].at - darks[0].at > LATE:
-            darks = [darks[0], *(dark for dark in darks[1:] if darks[-1].at - dark.at <= LATE)]
-        return Seen(lit_at, out_at, tuple(darks))
-
-    @property
-    def dark(self) -> bool:
-        return bool(self.darks)
-
-    @property
-    def lit(self) -> bool:
-        return self.lit_at is not None and not self.darks and (self.out_at is None or self.lit_at > self.out_at)
-
-    @property
-    def was_online_at(self) -> datetime | None:
-        """When it was last seen online, before it went dark; ``None`` when nobody saw that."""
-        return None if self.out_at is not None and (self.lit_at is None or self.lit_at <= self.out_at) else self.lit_at
-
-    @property
-    def exact(self) -> datetime | None:
-        """The very moment it went dark. A device's clock may be wrong: what does not fit the looks is not believed."""
-        first = self.darks[0] if self.darks else None
-        if first is None or first.dark_at is None or first.dark_at > first.at:
-            return None
-        return None if self.lit_at is not None and first.dark_at <= self.lit_at else first.dark_at
-
-    @property
-    def since(self) -> datetime | None:
-        """When it went dark: the very moment, else the first look that found it so."""
-        return (self.exact or self.darks[0].at) if self.darks else None
-
-    @property
-    def reason(self) -> DownReason:
-        """The newest that any look told: OLTs correct themselves once the dying gasp is read."""
-        told = (dark.reason for dark in reversed(self.darks) if dark.reason is not DownReason.UNKNOWN)
-        return next(told, DownReason.UNKNOWN)
-
-
-NEVER_SEEN = Seen()
-
-
-def seen_of(looks: Iterable[Look]) -> Seen:
-    seen = NEVER_SEEN
-    for look in looks:
-        seen = seen.after(look)
-    return seen
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max(one, other) if one is not None and other is not None else one or other
-
-
-def _order(look: Look) -> tuple[datetime, str, datetime]:
-    return look.at, look.reason, look.dark_at or look.at
-
-
-# --- many ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -11,8 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.diag import tables
-from callcenter.diag.mass import Dark, Look, MassOutage, OutageScope, Sight
+from callcenter.diag.mass import Dark, MassOutage, OutageScope
 from callcenter.diag.reading import DownReason, OnuState
+from callcenter.diag.sight import Look, Sight
 from callcenter.store.notices import Topic, tell
 from callcenter.words import DeviceId, OnuAddress, ProviderId
 

@@ -17,23 +17,11 @@ from sqlalchemy.exc import DBAPIError
 
 from callcenter.diag import outage_rows
 from callcenter.diag.devices import Device
-from callcenter.diag.mass import (
-    NEVER_SEEN,
-    SILENT,
-    Look,
-    MassOutage,
-    MassRule,
-    OutageScope,
-    Seen,
-    Sight,
-    broadest,
-    find,
-    find_area,
-    look_of,
-    silent_olt,
-)
+from callcenter.diag.mass import SILENT, MassOutage, OutageScope, broadest, find, find_area, silent_olt
+from callcenter.diag.mass_rule import MassRule
 from callcenter.diag.outage_rows import Outage, OutageSource
 from callcenter.diag.reading import OnuReading, OnuState
+from callcenter.diag.sight import NEVER_SEEN, Look, Seen, Sight, look_of
 from callcenter.diag.sweep import SweepFailed, Swept
 from callcenter.errors import Unavailable
 from callcenter.store import Database, Scope

@@ -21,7 +21,7 @@ from callcenter.diag.devices import AUTO, Device, devices, write_detected
 from callcenter.diag.diagnosis import Diagnoses, Examined
 from callcenter.diag.history import Rolling
 from callcenter.diag.line import LineReader
-from callcenter.diag.mass import MassRule
+from callcenter.diag.mass_rule import MassRule
 from callcenter.diag.outages import MassOutages, Outage
 from callcenter.diag.ports import Ports
 from callcenter.diag.reach import Reach

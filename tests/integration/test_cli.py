@@ -212,9 +212,28 @@ def test_a_refusal_says_what_and_to_what(house: Operator, command: list[str], sa
     assert said in house.types(*command, ends=1).stderr
 
 
-def test_a_threshold_that_cannot_be_is_refused_as_data(house: Operator) -> None:
-    said = house.types("provider", "set", "skynet", "--threshold", "onu_rx_weak=-50", ends=2).stderr
-    assert "onu_rx_weak" in said
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("onu_rx_weak=-50", "onu_rx_weak"),
+        ("mass_least=1", "one line is never a mass outage"),
+        ("mass_share=1.5", "mass_share must be"),
+        ("mass_within_s=nan", "mass_within_s must be a number"),
+        ("mass_hole=3", "mass_hole is no setting"),
+    ],
+)
+def test_a_threshold_that_cannot_be_is_refused_as_data(house: Operator, given: str, said: str) -> None:
+    before = house.json("provider", "show", "skynet")
+    assert said in house.types("provider", "set", "skynet", "--threshold", given, ends=2).stderr
+    assert house.json("provider", "show", "skynet") == before
+
+
+def test_when_many_dark_lines_are_one_outage_is_each_providers_own_and_shown(house: Operator) -> None:
+    assert house.json("provider", "show", "skynet")["thresholds"]["mass_least"] == 3
+    house.types("provider", "set", "skynet", "--threshold", "mass_least=5", "--threshold", "mass_share=0.25")
+    house.types("provider", "set", "skynet", "--threshold", "onu_rx_weak=-24")
+    kept = house.json("provider", "show", "skynet")["thresholds"]
+    assert (kept["mass_least"], kept["mass_share"], kept["onu_rx_weak"]) == (5, 0.25, -24)
 
 
 def test_nothing_moves_silently_from_one_provider_to_another(house: Operator) -> None:
@@ -341,6 +360,9 @@ def test_every_mistake_of_a_file_is_named_with_its_line_and_nothing_is_taken(
     said = operator.types("import", str(file), ends=2).stderr
     assert "line 9: there is no agent 209" in said
     assert "line 13: device epon-1: there is no driver zyxel" in said
+    file.write_text(HOUSE.replace("onu_rx_weak = -24.5", "mass_least = 1, mass_share = nan"))
+    said = operator.types("import", str(file), ends=2).stderr
+    assert "mass_share must be a number" in said
     assert operator.json("provider", "list") == []
     file.write_text("[[provider]\n")
     assert "line 1" in operator.types("import", str(file), ends=2).stderr

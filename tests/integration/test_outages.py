@@ -15,7 +15,7 @@ from callcenter.diag import outages as watch
 from callcenter.diag import sweep as sweeping
 from callcenter.diag.devices import Device
 from callcenter.diag.line import LineReader, LineReading
-from callcenter.diag.mass import MassRule
+from callcenter.diag.mass_rule import MassRule
 from callcenter.diag.outages import MassOutages, Outage
 from callcenter.diag.reading import DownReason
 from callcenter.diag.snmp import Snmp

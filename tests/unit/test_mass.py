@@ -16,21 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callcenter.diag.mass import (
-    SILENT,
-    Look,
-    MassOutage,
-    MassRule,
-    Seen,
-    Sight,
-    broadest,
-    find,
-    find_area,
-    look_of,
-    seen_of,
-    silent_olt,
-)
+from callcenter.diag.mass import SILENT, MassOutage, broadest, find, find_area, silent_olt
+from callcenter.diag.mass_rule import MassRule
+from callcenter.diag.norms import norms_in_force
 from callcenter.diag.reading import DownReason, OnuReading, OnuState
+from callcenter.diag.sight import Look, Seen, Sight, look_of, seen_of
 from callcenter.errors import Misconfigured
 from callcenter.words import DeviceId, OnuAddress
 
@@ -375,6 +365,10 @@ def test_a_provider_draws_its_own_lines() -> None:
         ({"mass_within_s": "soon"}, "must be a number"),
         ({"mass_within_s": True}, "must be a number"),
         ({"mass_within_s": -1}, "negative"),
+        ({"mass_within_s": float("nan")}, "must be a number"),
+        ({"mass_least": float("inf")}, "must be a number"),
+        ({"mass_stale_s": 1e300}, "at most"),
+        ({"mass_share": 2, "mass_silent_looks": 0}, "mass_share.*mass_silent_looks"),
         ({"mass_hole": 1}, "no setting"),
         ({"mass_silent_looks": 0}, "silent_looks"),
     ],
@@ -382,3 +376,11 @@ def test_a_provider_draws_its_own_lines() -> None:
 def test_settings_that_cannot_be_are_named(settings: dict[str, object], said: str) -> None:
     with pytest.raises(Misconfigured, match=said):
         MassRule.from_settings(settings)
+
+
+def test_what_a_provider_set_is_shown_beside_the_houses_own_and_every_mistake_of_it_is_named() -> None:
+    shown = norms_in_force({"mass_least": 5, "onu_rx_weak": -24})
+    assert (shown["mass_least"], shown["onu_rx_weak"], shown["mass_within_s"]) == (5, -24, 120)
+    assert MassRule.from_settings(shown) == MassRule(least=5)
+    with pytest.raises(Misconfigured, match=r"hole.*mass_share"):
+        norms_in_force({"hole": 1, "mass_share": 2})
