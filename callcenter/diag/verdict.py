@@ -6,13 +6,17 @@ Pure rules. The sentences themselves are in the desk's catalogue, in both langua
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from typing import Any
 
 from callcenter.diag.reading import DownReason, OnuReading, OnuState
 from callcenter.errors import Misconfigured
-from callcenter.words import Dbm, Missing
+from callcenter.words import Dbm, Missing, OnuAddress
+
+_CLASS = re.compile(r"[a-z0-9][a-z0-9 _+-]{0,39}", re.ASCII)
 
 
 class Level(StrEnum):
@@ -53,6 +57,8 @@ class Cause(StrEnum):
     # What only a full diagnosis finds (``conclusion``):
     OLT_SILENT = "olt-silent"
     MASS_OUTAGE = "mass-outage"
+    PON_DROPPED = "pon-dropped"
+    BENT = "bent"
     DROPPED = "dropped"
     DROPPED_SOME = "dropped-some"
     PORT_OFF = "port-off"
@@ -60,8 +66,10 @@ class Cause(StrEnum):
     PORT_ERRORS = "port-errors"
     NO_MAC = "no-mac"
     OTHER_MAC = "other-mac"
+    MAC_ELSEWHERE = "mac-elsewhere"
     WRONG_VLAN = "wrong-vlan"
     FLAPPING = "flapping"
+    CABLE_ERRORS = "cable-errors"
     LOSS_AT_PROVIDER = "loss-at-provider"
     LOSS_AT_LINE = "loss-at-line"
 
@@ -72,6 +80,9 @@ class Thresholds:
 
     The defaults suit class B+ and PX20+ optics: ONU sensitivity -27 and overload -8 (G.984.2 Amd 1), warnings from -25
     as Ukrainian billing systems do (Ubilling's green, orange and red); the OLT's own side from its sensitivity, -28.
+    Other optics are other classes: a setting ``epon.onu_rx_critical = -24`` (PX20 modules) or
+    ``gpon.olt_rx_critical = -32`` (C+) is for that PON family alone, ``hg8310.onu_rx_weak`` for ONUs whose model begins
+    so.
     """
 
     onu_rx_strong: float = -8.0
@@ -79,6 +90,8 @@ class Thresholds:
     onu_rx_critical: float = -27.0
     olt_rx_weak: float = -26.0
     olt_rx_critical: float = -28.0
+    classes: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = ()
+    """What differs for a class of ONUs, by its name; sorted pairs."""
 
     def __post_init__(self) -> None:
         if not (-40 < self.onu_rx_critical <= self.onu_rx_weak < self.onu_rx_strong <= 0):
@@ -92,22 +105,47 @@ class Thresholds:
 
         Settings that begin with ``mass_`` are ``mass.MassRule``'s.
         """
-        known = {each.name for each in fields(cls)}
-        settings = {name: value for name, value in settings.items() if not name.startswith("mass_")}
-        wrong = [f"{name} is not a threshold" for name in sorted(settings.keys() - known)]
-        given: dict[str, float] = {}
-        for name in sorted(settings.keys() & known):
-            value = settings[name]
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                given[name] = float(value)
+        known = {each.name for each in fields(cls)} - {"classes"}
+        wrong: list[str] = []
+        given: dict[str, dict[str, float]] = {"": {}}
+        for setting, value in sorted(settings.items()):
+            of, dot, name = setting.rpartition(".")
+            if setting.startswith("mass_"):
+                continue
+            if name not in known or (dot and not _CLASS.fullmatch(of)):
+                wrong.append(f"{setting} is not a threshold")
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                given.setdefault(of, {})[name] = float(value)
             else:
-                wrong.append(f"{name} must be a number of dBm, not {value!r}")
+                wrong.append(f"{setting} must be a number of dBm, not {value!r}")
         if wrong:
             raise Misconfigured("thresholds: " + "; ".join(wrong))
-        return cls(**given)
+        classes = tuple((of, tuple(sorted(own.items()))) for of, own in sorted(given.items()) if of)
+        norms = cls(**given[""], classes=classes)
+        for of, _ in classes:  # a model's lines may stand on its family's: no reading may find them in disorder
+            try:
+                for family in ("", "epon", "gpon"):
+                    norms.of(family).of(of)
+            except Misconfigured as exc:
+                raise Misconfigured(f"class {of}: {exc}") from exc
+        return norms
+
+    def of_line(self, onu: str | None) -> Thresholds:
+        """The lines for the PON family that this ONU's address names; the provider's own for what is no address."""
+        try:
+            return self if onu is None or not self.classes else self.of(OnuAddress.parse(onu).family)
+        except ValueError:
+            return self
+
+    def of(self, name: str) -> Thresholds:
+        """The lines for a PON family (``epon``) or a model (``HG8310M``): of classes that fit, the longest name."""
+        fit = [(len(of), own) for of, own in self.classes if name.casefold().startswith(of)]
+        own: dict[str, Any] = dict(max(fit)[1]) if fit else {}
+        return replace(self, **own) if own else self
 
     def as_settings(self) -> dict[str, float]:
-        return asdict(self)
+        base = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "classes"}
+        return base | {f"{of}.{name}": value for of, own in self.classes for name, value in own}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +200,12 @@ _DARK: Mapping[DownReason | None, Cause] = {
 def judge(reading: OnuReading | Missing, thresholds: Thresholds) -> LineVerdict:
     """What is wrong with this line is said once, the worst first: no ONU, no light, bad light, then the router's cable.
 
-    Nothing read is "unknown" whatever the reason: a silent OLT never makes a line "offline".
+    Nothing read is "unknown" whatever the reason: a silent OLT never makes a line "offline". The norms are those of the
+    ONU's model where it has its own; who knows the PON family gives that family's (``Thresholds.of_line``).
     """
     if isinstance(reading, Missing):
         return LineVerdict(Level.UNKNOWN, Cause.NO_READING, {"reason": reading.reason, "about": reading.about})
+    thresholds = thresholds.of(reading.model)
     match reading.state:
         case OnuState.ONLINE:
             return _judge_light(reading, thresholds)

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callcenter.desk.languages import load_catalogues
-from callcenter.diag.conclusion import Common, Echoes, Evidence, Lamp, Past, conclude
+from callcenter.diag.conclusion import Common, Confidence, Echoes, Evidence, Lamp, Neighbours, Past, conclude
 from callcenter.diag.reading import DownReason, LineDetails, MacRow, OnuReading, OnuState, PortReading, UniPort
 from callcenter.diag.verdict import Cause, Level, Thresholds
+from callcenter.errors import Misconfigured
 from callcenter.words import Dbm, Missing
 
 CASES = tomllib.loads((Path(__file__).parent.parent / "tapes" / "verdicts.toml").read_text("utf-8"))["case"]
@@ -29,14 +30,21 @@ def evidence(case: dict[str, Any]) -> Evidence:
         reading=_reading(case),
         outage=_outage(case.get("outage")),
         lamps={Lamp(lamp): lit for lamp, lit in case.get("lamps", {}).items()},
-        past=_past(case.get("past")),
+        past=_past(case.get("past"), case.get("usual_olt_rx")),
+        neighbours=Neighbours(*case["neighbours"]) if "neighbours" in case else None,
         details=_details(case),
-        port=_port(case.get("port")),
+        port=Missing(case["port_missing"], "sw") if "port_missing" in case else _port(case.get("port")),
+        errors_grew=case.get("errors_grew"),
         mac=contract.get("mac"),
+        mac_at=case.get("mac_at", ""),
         vlan=contract.get("vlan"),
         cpe=Echoes(*case["cpe"]) if "cpe" in case else None,
         site=Echoes(*case["site"]) if "site" in case else None,
     )
+
+
+def norms(case: dict[str, Any]) -> Thresholds:
+    return Thresholds.from_settings(case.get("norms", {})).of(case.get("family", ""))
 
 
 def _reading(case: dict[str, Any]) -> OnuReading | Missing | None:
@@ -52,6 +60,7 @@ def _reading(case: dict[str, Any]) -> OnuReading | Missing | None:
         last_down_reason=DownReason(told["reason"]) if "reason" in told else None,
         uni_up={"up": True, "down": False}.get(told.get("uni", "")),
         uni_mbps=told.get("mbps"),
+        model=told.get("model", ""),
     )
 
 
@@ -61,8 +70,10 @@ def _outage(told: Any) -> Common | None:
     return Common("", 0, 0, silent=True) if told == "silent" else Common("EPON0/1", *told)
 
 
-def _past(told: list[Any] | None) -> Past | None:
-    return None if told is None else Past(Dbm(told[0]), None, *told[1:])
+def _past(told: list[Any] | None, usual_olt_rx: float | None) -> Past | None:
+    if told is None:
+        return None
+    return Past(Dbm(told[0]), None if usual_olt_rx is None else Dbm(usual_olt_rx), *told[1:])
 
 
 def _macs(told: list[str] | None) -> tuple[MacRow, ...] | None:
@@ -73,7 +84,13 @@ def _details(case: dict[str, Any]) -> LineDetails | None:
     if not {"macs", "vlan", "unis"} & case.keys():
         return None
     unis = tuple(
-        UniPort(each["number"], up=each["up"], mbps=each.get("mbps"), full_duplex=each.get("full"))
+        UniPort(
+            each["number"],
+            up=each["up"],
+            mbps=each.get("mbps"),
+            full_duplex=each.get("full"),
+            errors=each.get("errors"),
+        )
         for each in case.get("unis", [])
     )
     return LineDetails(macs=_macs(case.get("macs")), vlan=case.get("vlan"), unis=unis)
@@ -91,7 +108,7 @@ def _port(told: dict[str, Any] | None) -> PortReading | None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_a_case_is_concluded_as_the_engineer_says(case: dict[str, Any]) -> None:
-    found = conclude(evidence(case), NORMS)
+    found = conclude(evidence(case), norms(case))
     assert found.cause == case["cause"]
     for name in ("confidence", "level", "visit"):
         if name in case:
@@ -137,6 +154,9 @@ anything = st.builds(
     reading=reading,
     outage=st.sampled_from([None, Common("EPON0/1", 43, 48), Common("", 0, 0, silent=True)]),
     lamps=st.dictionaries(st.sampled_from(Lamp), st.booleans()),
+    neighbours=st.one_of(
+        st.none(), st.integers(0, 20).flatmap(lambda n: st.builds(Neighbours, st.just(n), st.integers(0, n)))
+    ),
     past=st.one_of(st.none(), st.builds(Past, level, level, st.integers(0, 300), st.integers(0, 5), st.integers(0, 9))),
     details=st.one_of(st.none(), st.builds(LineDetails, macs=macs, vlan=st.sampled_from([None, 100, 200]))),
     port=st.one_of(st.none(), st.builds(PortReading, name=st.just("1"), up=st.booleans(), macs=macs)),
@@ -144,7 +164,10 @@ anything = st.builds(
     vlan=st.sampled_from([None, 100]),
     cpe=echoes,
     site=echoes,
+    errors_grew=st.sampled_from([None, 0, 100]),
 )
+SURENESS = {Confidence.GUESS: 0, Confidence.LIKELY: 1, Confidence.SURE: 2}
+FORGETTABLE = ("past", "neighbours", "details", "cpe", "site", "mac", "vlan", "port")
 
 
 @given(anything)
@@ -156,8 +179,8 @@ def test_any_evidence_gives_a_conclusion(known: Evidence) -> None:
 
 @given(anything)
 def test_nothing_read_is_never_an_offline_onu(known: Evidence) -> None:
-    """Without a reading only the provider's side, a mass outage or the switch's port can be dark."""
-    if isinstance(known.reading, OnuReading):
+    """Without a reading only the provider's side, a mass outage, the switch's port or the lamps can be dark."""
+    if isinstance(known.reading, OnuReading) or known.lamps:
         return
     found = conclude(known, NORMS)
     if found.level is Level.DARK:
@@ -176,3 +199,56 @@ def test_a_dark_onu_is_told_by_itself_or_by_its_neighbours(known: Evidence) -> N
     """Later facts are not applicable: they never name the fault of an ONU that is off."""
     if isinstance(known.reading, OnuReading) and known.reading.state is OnuState.OFFLINE:
         assert set(conclude(known, NORMS).stands_on) <= {"mass", "state", "lamps"}
+
+
+@given(anything, st.sampled_from(FORGETTABLE))
+def test_knowing_less_never_makes_a_fault_more_certain(known: Evidence, name: str) -> None:
+    """The same fault, told from less, is told with no more certainty."""
+    more = conclude(known, NORMS)
+    less = conclude(replace(known, **{name: None}), NORMS)  # type: ignore[arg-type]  # the fields that may be unknown
+    if less.level in FAULTS and less.cause is more.cause:
+        assert SURENESS[less.confidence] <= SURENESS[more.confidence]
+
+
+@given(anything)
+def test_a_conclusion_stands_on_what_is_known(known: Evidence) -> None:
+    has = {
+        "mass": known.outage is not None,
+        "state": isinstance(known.reading, OnuReading),
+        "levels": isinstance(known.reading, OnuReading),
+        "lamps": bool(known.lamps),
+        "past": known.past is not None,
+        "log": known.past is not None or known.port is not None,
+        "neighbours": known.neighbours is not None,
+        "mac": known.details is not None or known.port is not None or bool(known.mac_at),
+        "vlan": known.vlan is not None,
+        "port": known.port is not None,
+        "icmp": known.cpe is not None or known.site is not None,
+        "site": known.site is not None,
+    }
+    found = conclude(known, NORMS)
+    assert all(has.get(fact, True) for fact in found.stands_on), found
+
+
+@given(st.dictionaries(st.sampled_from(["epon", "gpon", "hg83"]), st.tuples(st.floats(-39, -1), st.floats(-39, -1))))
+def test_norms_that_were_accepted_never_fail_a_reading(classes: dict[str, tuple[float, float]]) -> None:
+    settings: dict[str, object] = {}
+    for of, (critical, strong) in classes.items():
+        settings |= {f"{of}.onu_rx_critical": critical, f"{of}.onu_rx_strong": strong}
+    try:
+        norms = Thresholds.from_settings(settings)
+    except Misconfigured:
+        return
+    for family in ("", "epon", "gpon"):
+        for model in ("", "HG8310", "EPON-1", "x"):
+            assert norms.of(family).of(model)
+    assert Thresholds.from_settings(norms.as_settings()) == norms
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"epon.rx": 1}, {"EPON.onu_rx_weak": -24}, {".onu_rx_weak": -24}, {"epon.onu_rx_weak": "low"}, {"x": 1}],
+)
+def test_a_setting_that_is_no_threshold_is_named(settings: dict[str, object]) -> None:
+    with pytest.raises(Misconfigured, match=next(iter(settings))):
+        Thresholds.from_settings(settings)
