@@ -5,6 +5,7 @@ Each command is asked once. ``Unavailable`` means that nobody knows whether it h
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ _CHANNEL = re.compile(r"PJSIP/[A-Za-z0-9+@._-]{1,80}", re.ASCII).fullmatch
 _EXTEN = re.compile(r"[A-Za-z0-9+*#_-]{1,80}", re.ASCII).fullmatch
 _VARIABLE = re.compile(r"_{0,2}[A-Z][A-Z0-9_]{0,40}", re.ASCII).fullmatch
 _VARIABLE_VALUE = re.compile(r"[\w+@:.\-]*", re.ASCII).fullmatch
+_ENDPOINT = re.compile(r"agent-[0-9]{2,6}", re.ASCII).fullmatch
+_SECRET = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII).fullmatch
+_DIGIT = re.compile(r"[0-9*#A-D]", re.ASCII).fullmatch
 _MODULE = re.compile(r"[a-z0-9_]{1,60}(\.so)?", re.ASCII).fullmatch
 
 
@@ -103,9 +107,11 @@ class Commands:
         ring_for: timedelta = timedelta(seconds=30),
         variables: Mapping[str, str] | None = None,
         action_id: str = "",
+        answers_itself: bool = False,
     ) -> None:
         """Rings ``channel`` (an agent's phone), and when it answers sends it to an extension of our own dialplan.
 
+        With ``answers_itself`` the phone is told to answer without being asked.
         Returns when Asterisk has taken the order; how it ended comes as ``OriginateResponse`` on the live link, and
         what became of it is in the journal. Only a context and an extension: an application could run commands.
         Raises ``Refused``, ``RuleBroken``, or ``Unavailable``: then it may ring all the same, so it is never repeated.
@@ -114,6 +120,8 @@ class Commands:
         for name, value in (variables or {}).items():
             _checked(_VARIABLE(name), "variable", name)
             pairs.append(f"{name}={_checked(_VARIABLE_VALUE(value), name, value)}")
+        if answers_itself:
+            pairs.append("PJSIP_HEADER(add,Call-Info)=<sip:callcenter>;answer-after=0")
         headers: dict[str, Value] = {
             "Channel": _checked(_CHANNEL(channel), "channel", channel),
             "Context": _checked(_EXTEN(context), "context", context),
@@ -167,6 +175,38 @@ class Commands:
     async def cancel_transfer(self, channel: str) -> None:
         """Lets go whom this channel has asked, and has it talk with the other party again."""
         await self._session.send("CancelAtxfer", {"Channel": _checked(_CHANNEL(channel), "channel", channel)})
+
+    async def put_password(self, endpoint: str, password: str) -> None:
+        """The phone of this endpoint may register with this password from now on, and with no other.
+
+        Asterisk keeps it in its own database (family ``callcenter/auth`` of ``sorcery.conf``), across its restarts.
+        """
+        words = {"auth_type": "userpass", "username": endpoint, "password": password}
+        _checked(_SECRET(password), "password", "***")
+        headers: dict[str, Value] = {
+            "Family": "callcenter/auth",
+            "Key": _checked(_ENDPOINT(endpoint), "endpoint", endpoint),
+            "Val": json.dumps(words),
+        }
+        await self._session.send("DBPut", headers)
+
+    async def dtmf(self, channel: str, digit: str) -> None:
+        """Whom this channel is hears one key. Raises ``Refused`` when there is none."""
+        headers: dict[str, Value] = {
+            "Channel": _checked(_CHANNEL(channel), "channel", channel),
+            "Digit": _checked(_DIGIT(digit), "key", digit),
+            "Duration": 160,
+        }
+        await self._session.send("PlayDTMF", headers)
+
+    async def mute(self, channel: str, muted: bool) -> None:
+        """What this channel says is heard by nobody, or again. Raises ``Refused`` when there is none."""
+        headers: dict[str, Value] = {
+            "Channel": _checked(_CHANNEL(channel), "channel", channel),
+            "Direction": "in",
+            "State": "on" if muted else "off",
+        }
+        await self._session.send("MuteAudio", headers)
 
     async def reload(self, module: str = "") -> None:
         """Reads the configuration of one module again, or of all; calls in progress go on."""

@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from callcenter.errors import Misconfigured
 from callcenter.ivr import sound
 from callcenter.routing.book import Provider
@@ -33,6 +35,8 @@ class Prompt(StrEnum):
     NOBODY = "nobody"
     KEEP_PLACE = "keep-place"
     PLACE_KEPT = "place-kept"
+    WHISPER = "whisper"
+    """For the agent's ear alone, when their phone has answered by itself."""
 
 
 SENTENCES: Mapping[tuple[Prompt, Language], str] = {
@@ -59,6 +63,8 @@ SENTENCES: Mapping[tuple[Prompt, Language], str] = {
     (Prompt.KEEP_PLACE, "en"): (
         "If you would rather not wait on the line, press one. You keep your place, and we will call you back."
     ),
+    (Prompt.WHISPER, "uk"): "{brand}.",
+    (Prompt.WHISPER, "en"): "{brand}.",
     (Prompt.PLACE_KEPT, "uk"): "Ваше місце в черзі збережено. Ми зателефонуємо вам, коли настане ваша черга.",
     (Prompt.PLACE_KEPT, "en"): "Your place in the queue is kept. We will call you when it is your turn.",
 }
@@ -100,12 +106,25 @@ def make_prompts(
                 path = folder / provider.slug / language / f"{prompt}.wav"
                 try:
                     recorded = _studio_file(studio, provider.slug, language, prompt)
-                    made.append(_make(path, recorded, sentence(prompt, language, provider.brand), language, voice))
+                    words = sentence(prompt, language, provider.brand)
+                    made.append(
+                        _make(
+                            path, recorded, words, language, _after_bell(voice) if prompt is Prompt.WHISPER else voice
+                        )
+                    )
                 except Misconfigured as exc:
                     trouble.append(f"prompt {prompt} of {provider.slug} ({language}): {exc}")
     if trouble:
         raise Misconfigured("\n".join(trouble))
     return made
+
+
+def _after_bell(speak: Speak) -> Speak:
+    def both(text: str, language: Language) -> tuple[sound.Samples, int]:
+        spoken, rate = speak(text, language)
+        return np.concatenate([sound.bell(), sound.telephone(spoken, rate)]), sound.RATE
+
+    return both
 
 
 def make_music(folder: Path, studio: Path | None = None) -> list[Path]:

@@ -113,6 +113,13 @@ def one_after_another(songs: Sequence[Samples], seconds: int, words: Samples) ->
     return np.concatenate([heard, breath, words, breath])
 
 
+def bell() -> Samples:
+    """A short tone of two notes, before what is said into an agent's ear."""
+    note = np.arange(int(0.12 * RATE)) / RATE
+    swell = np.minimum(1, np.minimum(note, note[::-1]) / 0.01)
+    return np.concatenate([LOUDNESS * swell * np.sin(2 * np.pi * hertz * note) for hertz in (660.0, 880.0)])
+
+
 def write(path: Path, samples: Samples) -> None:
     """Writes a WAV that Asterisk plays as it is; a call that is playing the old one hears it to its end."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,8 @@ def mistakes(book: Book, settings: Settings) -> Iterator[str]:
     yield from _twice("queue", (queue.name for queue in book.queues))
     for agent in book.agents:
         yield from _agent(agent)
+        if agent.phone == "browser" and not settings.phone.address:
+            yield f"agent {agent.extension}: their phone is in the page, and phone.address is not set"
     yield from _twice("agent", (agent.extension for agent in book.agents))
     yield from _trunks(book)
     yield from _phones_behind_trunks(book)
@@ -56,6 +58,11 @@ def _settings(settings: Settings) -> Iterator[str]:
     for user in ("events", "commands"):
         yield from _refused(f"ami.{user}_user", safe.word, getattr(settings.ami, f"{user}_user"))
         yield from _refused(f"ami.{user}_secret", safe.secret, getattr(settings.ami, f"{user}_secret"))
+    if settings.phone.address:
+        yield from _refused("phone.bind", safe.bind, settings.phone.bind)
+        for name in ("tls_cert", "tls_key"):
+            if getattr(settings.phone, name) is not None:
+                yield from _refused(f"phone.{name}", safe.path, getattr(settings.phone, name))
     if settings.ami.events_user == settings.ami.commands_user:
         yield f"ami: {settings.ami.events_user!r} is the user of events and of commands: they are two"
     for prefix in settings.outbound.allow:

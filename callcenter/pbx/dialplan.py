@@ -20,7 +20,7 @@ APPLICATIONS: Mapping[str, str] = {
     "CELGenUserEvent": "app_celgenuserevent", "Dial": "app_dial", "Gosub": "app_stack", "Return": "app_stack",
     "MixMonitor": "app_mixmonitor", "Playback": "app_playback", "Queue": "app_queue",
     "Bridge": "", "BridgeWait": "app_bridgewait", "ChanSpy": "app_chanspy", "ChannelRedirect": "app_channelredirect",
-    "UserEvent": "app_userevent", "Wait": "", "Playtones": "app_playtones",
+    "Echo": "app_echo", "StopPlaytones": "app_playtones", "UserEvent": "app_userevent", "Wait": "", "Playtones": "app_playtones",
     "AddQueueMember": "app_queue", "RemoveQueueMember": "app_queue",
     "PauseQueueMember": "app_queue", "UnpauseQueueMember": "app_queue",
 }  # fmt: skip
@@ -29,7 +29,7 @@ FUNCTIONS: Mapping[str, str] = {
     "CALLERID": "func_callerid", "CHANNEL": "func_channel", "CHANNELS": "func_channel", "CURL": "func_curl",
     "CURLOPT": "func_curl", "CUT": "func_cut", "DIALPLAN_EXISTS": "func_dialplan", "FILTER": "func_strings",
     "GROUP": "func_groupcount", "GROUP_COUNT": "func_groupcount", "IF": "func_logic", "REGEX": "func_strings",
-    "URIENCODE": "func_uri",
+    "PJSIP_HEADER": "res_pjsip_header_funcs", "URIENCODE": "func_uri",
 }  # fmt: skip
 """Every function, likewise. No SHELL, no ENV, no EVAL."""
 

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import re
 import shutil
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ TOLD = "callcenter.told"
 """Names the generation that Asterisk has read; without it nobody knows, and it is told everything."""
 
 RELOADS: tuple[tuple[str, str], ...] = (
+    ("http.conf", "http"),
     ("pjsip.conf", "res_pjsip.so"),
     ("musiconhold.conf", "res_musiconhold.so"),
     ("queues.conf", "app_queue.so"),
@@ -44,7 +46,7 @@ RELOADS: tuple[tuple[str, str], ...] = (
     ("manager.conf", "manager"),
 )
 """What is told to read a changed file again, in this order: a queue's phones are there before the queue."""
-AT_BOOT = ("asterisk.conf", "modules.conf", "rtp.conf", "cdr.conf", "cli.conf")
+AT_BOOT = ("asterisk.conf", "modules.conf", "rtp.conf", "cdr.conf", "cli.conf", "sorcery.conf")
 """Files that a running Asterisk does not read again (cli.conf does nothing but at boot)."""
 
 INCLUDES = {
@@ -159,7 +161,7 @@ def _check_place(files: Mapping[str, str], settings: AsteriskSettings) -> None:
         )
     if not settings.own_whole and (theirs := etc / "extensions.conf").exists():
         trouble.extend(_context_clashes(theirs, files["extensions.conf"]))
-    trouble.extend(_module_mistakes(settings))
+    trouble.extend(_module_mistakes(files, settings))
     if trouble:
         raise Misconfigured("\n".join(trouble))
 
@@ -173,7 +175,7 @@ def _context_clashes(theirs: Path, ours: str) -> Iterator[str]:
             yield f"{theirs}: has a context [{name}] of its own; rename it"
 
 
-def _module_mistakes(settings: AsteriskSettings) -> Iterator[str]:
+def _module_mistakes(files: Mapping[str, str], settings: AsteriskSettings) -> Iterator[str]:
     """A wrong ``asterisk.version`` would leave the journal unwritten: the modules on the disk tell."""
     folder = settings.module_dir
     if not folder.is_dir():
@@ -182,7 +184,8 @@ def _module_mistakes(settings: AsteriskSettings) -> Iterator[str]:
     has_writer = (folder / f"{JOURNAL_WRITER}.so").exists()
     if has_writer != version.writes_journal_by_cdrel:
         yield f"asterisk.version: {settings.version} does not fit the modules in {folder} ({JOURNAL_WRITER})"
-    absent = [name for name in MODULES if not (folder / f"{name}.so").exists()]
+    loaded = re.findall(r"^load = (\w+)\.so$", files.get("modules.conf", ""), re.MULTILINE) or MODULES
+    absent = [name for name in loaded if not (folder / f"{name}.so").exists()]
     if absent:
         yield f"asterisk.module_dir: {folder} lacks {', '.join(absent)}"
 

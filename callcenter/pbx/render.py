@@ -9,10 +9,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from callcenter.config import Settings
+from callcenter.config import PhoneSettings, Settings
 from callcenter.errors import Misconfigured
 from callcenter.pbx.checks import check
-from callcenter.pbx.modules import modules
+from callcenter.pbx.modules import modules, opus_module
 from callcenter.pbx.safe import FILTERS, Unsafe, only_safe
 from callcenter.pbx.version import PbxVersion
 from callcenter.routing.book import Book, Provider, Queue, Trunk
@@ -29,14 +29,15 @@ BESIDE = (
 """The files an existing PBX includes."""
 WHOLE = (
     *BESIDE, "asterisk.conf", "modules.conf", "logger.conf", "features.conf", "rtp.conf", "cdr.conf",
-    "indications.conf", "acl.conf", "udptl.conf", "ccss.conf", "pjproject.conf", "queuerules.conf",
+    "indications.conf", "acl.conf", "udptl.conf", "ccss.conf", "pjproject.conf", "queuerules.conf", "http.conf",
+    "sorcery.conf",
 )  # fmt: skip
 """The files of an Asterisk that is ours altogether."""
 
 UNWANTED_EVENTS = (
     "VarSet", "Newexten", "RTCPSent", "RTCPReceived", "TestEvent", "CEL", "Cdr", "DialState", "SoftHangupRequest",
     "HangupRequest", "Newstate", "NewCallerid", "NewConnectedLine", "NewAccountCode", "DeviceStateChange",
-    "BridgeCreate", "BridgeDestroy", "MusicOnHoldStart", "MusicOnHoldStop", "ContactStatus", "PeerStatus",
+    "BridgeCreate", "BridgeDestroy", "MusicOnHoldStart", "MusicOnHoldStop", "PeerStatus",
     "ChallengeSent", "SuccessfulAuth", "MixMonitorStart", "MixMonitorStop", "MixMonitorMute", "LocalBridge",
     "LocalOptimizationBegin", "LocalOptimizationEnd", "PresenceStateChange", "ExtensionStatus",
 )  # fmt: skip
@@ -46,6 +47,8 @@ QUEUE_CODE = "*"
 """Phones dial a queue as this and its number in the database: ``*3``."""
 DUTY_CODES = (("*45", "pause"), ("*46", "ready"), ("*47", "in"), ("*48", "out"))
 """What an agent dials to say what they are on duty as; a queue of such a number is dialled by its name."""
+ECHO_CODE = "*43"
+"""What an agent dials to hear themselves."""
 PHONE_PAUSE = "phone"
 """The reason of a pause that was taken by such a code."""
 TRANSFER_RING_S = 25
@@ -64,7 +67,7 @@ def render(
     """
     folder = prompts or prompts_folder(settings)
     check(book, settings)
-    values = _values(book, settings, version, folder, today)
+    values = _values(book, settings, version, folder, today, opus_module(settings.asterisk.module_dir))
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -125,6 +128,7 @@ class ProviderWay:
     prompts: Path
     main_queue: str
     queues: tuple[Queue, ...]
+    auto_answer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +157,30 @@ class _Ask:
     limit: str
 
 
-def _values(book: Book, settings: Settings, version: PbxVersion, folder: Path, today: date | None) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class PagePhone:
+    """Where Asterisk serves the phones in agents' pages."""
+
+    bind: str
+    host: str
+    port: int
+    tls_cert: Path | None
+    tls_key: Path | None
+
+    @classmethod
+    def of(cls, settings: PhoneSettings) -> PagePhone | None:
+        """``None`` where no page has a phone."""
+        if not settings.address:
+            return None
+        host, _, port = settings.bind.rpartition(":")
+        return cls(settings.bind, host, int(port), settings.tls_cert, settings.tls_key)
+
+
+def _values(
+    book: Book, settings: Settings, version: PbxVersion, folder: Path, today: date | None, opus: str
+) -> dict[str, object]:
     slugs = {provider.id: provider.slug for provider in book.providers}
+    page = PagePhone.of(settings.phone)
     return {
         "whole": settings.asterisk.own_whole,
         "at": settings.asterisk,
@@ -164,7 +190,10 @@ def _values(book: Book, settings: Settings, version: PbxVersion, folder: Path, t
             settings.ivr.token,
             f"{settings.ivr.limit_s:g}",
         ),
-        "modules": modules(version),
+        "modules": modules(version, phone=page is not None, opus=opus),
+        "phone": page,
+        "opus": bool(opus),
+        "echo_code": ECHO_CODE,
         "unwanted": UNWANTED_EVENTS,
         "named_filters": version.filters_events_by_name,
         "stereo": version.records_stereo,
@@ -228,6 +257,7 @@ def provider_way(book: Book, provider: Provider, folder: Path, today: date | Non
         prompts=folder / provider.slug,
         main_queue=queues[0].name,
         queues=queues,
+        auto_answer=provider.auto_answer,
     )
 
 

@@ -99,13 +99,18 @@ def pjsip_objects(sections: tuple[Section, ...]) -> dict[tuple[str, str], Sectio
 
 
 def _across(parsed: Mapping[str, tuple[Section, ...]]) -> Iterator[str]:
-    objects = pjsip_objects(parsed.get("pjsip.conf", ()))
+    sections = parsed.get("pjsip.conf", ())
+    objects = pjsip_objects(sections)
+    pages = {each.name for each in sections if each.is_template and each.value("webrtc") == "yes"}
     for (kind, name), section in objects.items():
         if not kind:
             yield f"pjsip.conf:{section.line}: [{name}] has no type"
         for key, wanted in (("auth", "auth"), ("aors", "aor"), ("endpoint", "endpoint")):
             for value in section.values(key):
-                if (wanted, value) not in objects:
+                elsewhere = wanted == "auth" and pages.intersection(
+                    section.options
+                )  # in AstDB, while they are signed in
+                if (wanted, value) not in objects and not elsewhere:
                     yield f"pjsip.conf:{section.line}: [{name}] names the {wanted} {value}, which is not there"
     for queue in parsed.get("queues.conf", ()):
         for member in queue.values("member"):

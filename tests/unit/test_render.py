@@ -162,7 +162,7 @@ def test_phones_reach_agents_and_queues_and_nothing_else() -> None:
     assert set(dialplan().contexts["from-agent"]) == {
         *("101", "102", "103"),
         *("volia-support", "night-support", "*1", "*2"),
-        *("*45", "*46", "*47", "*48"),
+        *("*43", "*45", "*46", "*47", "*48"),
     }
 
 
@@ -368,7 +368,9 @@ def test_a_template_that_prints_a_value_without_a_filter_fails() -> None:
         for printed in re.findall(r"\{\{(.*?)\}\}", template.read_text("utf-8")):
             ending = printed.strip().rpartition("|")[2]
             assert ending in FILTERS or re.fullmatch(
-                r"[a-z_.]+(_s|_port|penalty|max_lines|max_calls|max_waiting|day\.number)( \+ 1)?|day\.number", ending
+                r"[a-z_.]+(_s|_port|penalty|max_lines|max_calls|max_waiting|day\.number|phone\.port)( \+ 1)?"
+                r"|day\.number|phone\.port( \+ 1)?",
+                ending,
             ), f"{template.name}: {printed}"
 
 
