@@ -20,7 +20,8 @@ APPLICATIONS: Mapping[str, str] = {
     "CELGenUserEvent": "app_celgenuserevent", "Dial": "app_dial", "Gosub": "app_stack", "Return": "app_stack",
     "MixMonitor": "app_mixmonitor", "Playback": "app_playback", "Queue": "app_queue",
     "Bridge": "", "BridgeWait": "app_bridgewait", "ChanSpy": "app_chanspy", "ChannelRedirect": "app_channelredirect",
-    "Echo": "app_echo", "StopPlaytones": "app_playtones", "UserEvent": "app_userevent", "Wait": "", "Playtones": "app_playtones",
+    "Echo": "app_echo", "UserEvent": "app_userevent", "Wait": "",
+    "Playtones": "app_playtones", "StopPlaytones": "app_playtones",
     "AddQueueMember": "app_queue", "RemoveQueueMember": "app_queue",
     "PauseQueueMember": "app_queue", "UnpauseQueueMember": "app_queue",
 }  # fmt: skip
