@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
@@ -19,9 +19,10 @@ from callcenter.diag import outage_rows
 from callcenter.diag.devices import Device
 from callcenter.diag.mass import SILENT, MassOutage, OutageScope, broadest, find, find_area, silent_olt
 from callcenter.diag.mass_rule import MassRule
+from callcenter.diag.olt_memory import OltMemory
 from callcenter.diag.outage_rows import Outage, OutageSource
 from callcenter.diag.reading import OnuReading, OnuState
-from callcenter.diag.sight import NEVER_SEEN, Look, Seen, Sight, look_of
+from callcenter.diag.sight import Seen
 from callcenter.diag.sweep import SweepFailed, Swept
 from callcenter.errors import Unavailable
 from callcenter.store import Database, Scope
@@ -41,15 +42,10 @@ REMEMBER_S = 0.5
 """Seconds a look waits for what history knows."""
 LOOKED = timedelta(seconds=3)
 """Calls from one port that ring within this time share one look."""
-FAILS_APART = timedelta(seconds=5)
-"""Failures closer together than this are one: fifty cards that wait for one silent OLT tell one thing."""
 REMEMBERED = timedelta(hours=1)
 """How far back history is read for an OLT that was not looked at before."""
-BURST = timedelta(seconds=120)
-"""Traps that follow one another more closely belong to one event, which the first of them dates."""
 UNHEARD = timedelta(hours=1)
 """For so long a district's outage is kept on the word of its row, while not all its OLTs were looked at again."""
-MOMENT = timedelta(seconds=1)
 RETRY_S = 1.0
 SILENCE = {"line.missing.timeout", "line.missing.silent"}
 """Why a card has no reading, where that says that its OLT did not answer."""
@@ -59,27 +55,6 @@ class Neighbours(Protocol):
     """What of ``LineReader`` is needed while a phone rings."""
 
     async def pon(self, olt: Device, pon: str, budget: float) -> Mapping[OnuAddress, OnuReading] | Missing: ...
-
-
-@dataclass(slots=True)
-class _Olt:
-    """What is remembered of one OLT."""
-
-    device: Device
-    seen: dict[OnuAddress, Seen] = field(default_factory=dict)
-    whole: bool = False
-    """Whether this service has seen all of it: else nothing is concluded beyond the PONs it looked at."""
-    remembered_at: datetime | None = None
-    """When its past was last read from the database, or the OLT looked at."""
-    found: list[MassOutage] | None = None
-    """Its own outages as they were last judged; ``None`` when something was seen since."""
-    failed: int = 0
-    failed_at: datetime | None = None
-    first_failed_at: datetime | None = None
-    hints: dict[str | None, tuple[datetime, datetime]] = field(default_factory=dict)
-    """By PON, or of the OLT: when the present burst of traps began, and its newest."""
-    looking: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    looked_at: dict[str, datetime] = field(default_factory=dict)
 
 
 class MassOutages:
@@ -102,7 +77,8 @@ class MassOutages:
         self._neighbours = neighbours
         self._on_change = on_change
         self._look_again = look_again
-        self._olts: dict[DeviceId, _Olt] = {}
+        self._olts: dict[DeviceId, OltMemory] = {}
+        self._looking: dict[tuple[DeviceId, str], asyncio.Task[None]] = {}
         self._open: dict[Key, Outage] = {}
         self._ended: dict[Key, Outage] = {}
         self._unsaved: dict[Key, Outage] = {}
@@ -135,11 +111,9 @@ class MassOutages:
         """A listener of the sweeper: an OLT, or a PON of it, was looked at."""
         olt = self._olt(swept.device)
         await self._remember(olt)
-        for onu, known in swept.before.items():
-            if onu not in olt.seen or known.value.state is OnuState.OFFLINE:  # a card may have seen it dark already
-                self._see(olt, onu, known.value, known.at)
+        olt.before(swept.before)
         self._answered(olt, swept.at)
-        by_trap = self._take(olt, swept.readings, swept.at)
+        by_trap = olt.take(swept.readings, swept.at)
         olt.whole = olt.whole or swept.pon is None
         self._judge(olt, swept.at, "trap" if by_trap else "sweep", None if olt.whole else swept.pon)
 
@@ -149,9 +123,7 @@ class MassOutages:
 
     def hinted(self, device: Device, pon: str | None, at: datetime) -> None:
         """A trap came. It dates what a look then finds, and makes nothing by itself."""
-        hints = self._olt(device).hints
-        began, newest = hints.get(pon, (at, at))
-        hints[pon] = (at, at) if at - newest > BURST else (began, max(newest, at))
+        self._olt(device).hinted(pon, at)
 
     async def look(self, device: Device, onu: OnuAddress, reading: Known[OnuReading] | Missing) -> Outage | None:
         """While a call rings and the caller's ONU is dark: are its neighbours too? Within two seconds.
@@ -167,15 +139,16 @@ class MassOutages:
             self._answered(olt, reading.at)
         if reading.value.state is not OnuState.OFFLINE or self._neighbours is None:
             return self.of(device.id, onu)
-        looking = olt.looking.get(onu.pon)
+        asked = (device.id, onu.pon)
+        looking = self._looking.get(asked)
         if looking is None and self._tasks is not None:
             looking = self._tasks.create_task(self._look_at(olt, onu.pon, self._neighbours), name=f"look at {onu.pon}")
-            olt.looking[onu.pon] = looking
+            self._looking[asked] = looking
         if looking is not None:
             await asyncio.wait({looking}, timeout=LOOK_BUDGET)
         return self.of(device.id, onu)
 
-    async def _look_at(self, olt: _Olt, pon: str, neighbours: Neighbours) -> None:
+    async def _look_at(self, olt: OltMemory, pon: str, neighbours: Neighbours) -> None:
         try:
             last = olt.looked_at.get(pon)
             if last is not None and self._clock() - last < LOOKED:
@@ -186,14 +159,14 @@ class MassOutages:
             if not isinstance(readings, Missing):
                 olt.looked_at[pon] = at
                 self._answered(olt, at)
-                by_trap = self._take(olt, readings, at)
+                by_trap = olt.take(readings, at)
                 self._judge(olt, at, "trap" if by_trap else "call", pon)
             elif readings.reason in SILENCE:
                 self._fails(olt, at, "call")
         except Exception:  # a mistake of a driver or ours costs this look, not the watch
             log.exception("OLT %s: the neighbours on %s were not looked at", olt.device.name, pon)
         finally:
-            olt.looking.pop(pon, None)
+            self._looking.pop((olt.device.id, pon), None)
 
     def on_notice(self) -> None:
         """Another service changed an outage."""
@@ -202,35 +175,19 @@ class MassOutages:
 
     # --- memory ---
 
-    def _olt(self, device: Device) -> _Olt:
+    def _olt(self, device: Device) -> OltMemory:
         olt = self._olts.get(device.id)
         if olt is None:
-            olt = self._olts[device.id] = _Olt(device)
+            olt = self._olts[device.id] = OltMemory(device)
             for outage in self._open.values():
-                self._prime(outage)
+                olt.recall_outage(outage.mass)
         olt.device = device
         return olt
 
-    def _see(self, olt: _Olt, onu: OnuAddress, reading: OnuReading, at: datetime) -> bool:
-        """Takes in one look; says whether a trap dated it."""
-        look, before = look_of(reading, at), olt.seen.get(onu, NEVER_SEEN)
-        if look is None:
-            return False
-        if look.sight is Sight.DARK and not before.dark and before.lit_at is not None:
-            hints = (olt.hints.get(onu.pon), olt.hints.get(None))
-            moments = [hint[0] for hint in hints if hint is not None and before.lit_at < hint[0] <= at]
-            look = replace(look, dark_at=min(moments, default=None))
-        olt.seen[onu] = before.after(look)
-        return look.dark_at is not None
-
-    def _take(self, olt: _Olt, readings: Mapping[OnuAddress, OnuReading], at: datetime) -> bool:
-        olt.remembered_at, olt.found = at, None
-        return sum([self._see(olt, onu, reading, at) for onu, reading in readings.items()]) > 0
-
-    async def _remember(self, olt: _Olt, pon: str | None = None) -> None:
+    async def _remember(self, olt: OltMemory, pon: str | None = None) -> None:
         """Reads what history knows of the OLT's ONUs, where this service has not looked at it lately."""
         now = self._clock()
-        if olt.remembered_at is not None and (pon is None or now - olt.remembered_at < timedelta(minutes=1)):
+        if not olt.needs_past(pon, now):
             return
         try:
             async with (
@@ -241,23 +198,20 @@ class MassOutages:
         except (Unavailable, DBAPIError, TimeoutError) as exc:
             log.warning("OLT %s: its past is not known for now (%s)", olt.device.name, type(exc).__name__)
             return
-        for onu, look in past:
-            olt.seen[onu] = olt.seen.get(onu, NEVER_SEEN).after(look)
+        olt.recall(past)
         if pon is None:
             olt.remembered_at = now
 
-    def _answered(self, olt: _Olt, at: datetime) -> None:
-        olt.failed, olt.failed_at, olt.first_failed_at = 0, None, None
+    def _answered(self, olt: OltMemory, at: datetime) -> None:
+        olt.answered()
         for key in [key for key, outage in self._open.items() if key[0] == olt.device.id and outage.mass.silent]:
             self._end(key, at)
 
-    def _fails(self, olt: _Olt, at: datetime, source: OutageSource) -> None:
-        if olt.failed_at is not None and at - olt.failed_at < FAILS_APART:
+    def _fails(self, olt: OltMemory, at: datetime, source: OutageSource) -> None:
+        if not olt.fails(at):
             return
-        olt.failed, olt.failed_at, olt.first_failed_at = olt.failed + 1, at, olt.first_failed_at or at
         rule = self._rule_of(olt.device.provider)
-        total = sum(one.lit for one in olt.seen.values())
-        found = silent_olt(olt.device.id, olt.failed, olt.first_failed_at, total, rule)
+        found = silent_olt(olt.device.id, olt.failed, olt.first_failed_at or at, olt.lit, rule)
         for mass in found:
             self._found(mass, at, source, rule)
         if not found:
@@ -265,7 +219,7 @@ class MassOutages:
 
     # --- judging ---
 
-    def _judge(self, olt: _Olt, at: datetime, source: OutageSource, pon: str | None) -> None:
+    def _judge(self, olt: OltMemory, at: datetime, source: OutageSource, pon: str | None) -> None:
         """Finds the outages of this OLT, and of its district where it is concerned, and ends what is over.
 
         With ``pon``, of that one only: the others were not looked at.
@@ -306,7 +260,7 @@ class MassOutages:
         for mass in kept.values():
             self._found(mass, at, source, rule)
 
-    def _judge_pon(self, olt: _Olt, at: datetime, source: OutageSource, rule: MassRule, pon: str) -> None:
+    def _judge_pon(self, olt: OltMemory, at: datetime, source: OutageSource, rule: MassRule, pon: str) -> None:
         known = [outage.mass for outage in self._open.values()]
         seen = {onu: one for onu, one in olt.seen.items() if onu.pon == pon}
         wider = [mass for mass in known if mass.scope != "pon"]
@@ -396,7 +350,8 @@ class MassOutages:
         async with self._database.scoped(Scope.all()) as connection:
             rows = {outage.key: outage for outage in await outage_rows.all_open(connection)}
         for key, row in rows.items():
-            self._prime(row)
+            for olt in self._olts.values():
+                olt.recall_outage(row.mass)
             mine = self._open.get(key)
             if key in self._unsaved:
                 if mine is not None:
@@ -412,14 +367,6 @@ class MassOutages:
             gone = replace(self._open.pop(key), ended_at=self._clock())
             self._ended[key] = gone
             self._tell(gone)
-
-    def _prime(self, outage: Outage) -> None:
-        """A service that was not there when it began knows from the row that these were online, and went dark."""
-        for dark in outage.mass.dark:
-            if (olt := self._olts.get(dark.device)) is not None:
-                seen = olt.seen.get(dark.onu, NEVER_SEEN).after(Look(outage.since - MOMENT, Sight.LIT))
-                olt.seen[dark.onu] = seen.after(Look(outage.since, Sight.DARK, dark.reason))
-                olt.found = None
 
     async def _save(self) -> None:
         while self._unsaved:
