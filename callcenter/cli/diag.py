@@ -77,7 +77,7 @@ def onu_line(
             found = await lines.read(device, address, BUDGET)
             reading = found.value if isinstance(found, Known) else found
             details = await lines.details(device, address, reading, 10.0) if isinstance(reading, OnuReading) else None
-        verdict = judge(reading, norms)
+        verdict = judge(reading, norms.of_line(address))
         return {
             "device": device.name, "driver": device.driver_name, "onu": address,
             "reading": reading.as_json() if isinstance(reading, OnuReading) else None,
@@ -118,8 +118,8 @@ def sweep(place: Place, slug: str, device_name: str, as_json: bool) -> None:
         if isinstance(done, SweepFailed):
             raise Unavailable(device.name, done.why)
         levels: dict[str, int] = {}
-        for reading in done.readings.values():
-            level = judge(reading, norms).level.value
+        for onu, reading in done.readings.items():
+            level = judge(reading, norms.of_line(onu)).level.value
             levels[level] = levels.get(level, 0) + 1
         return {"device": device.name, "onus": len(done.readings), "seconds": round(took, 2), "levels": levels}
 

@@ -45,7 +45,10 @@ def _settings(command: Any) -> Any:
                 "--auto-answer/--no-auto-answer", default=None, help="Phones answer its callers by themselves."
             ),
             click.option(
-                "--threshold", multiple=True, metavar="NAME=NUMBER", help="Such as onu_rx_weak=-25, mass_least=5."
+                "--threshold",
+                multiple=True,
+                metavar="NAME=NUMBER",
+                help="onu_rx_weak=-25, epon.onu_rx_weak=-24, mass_least=5; NAME= back.",
             ),
         )
     ):
@@ -146,7 +149,8 @@ def _entry(given: dict[str, Any], present: dict[str, Any] | None = None) -> Prov
         values["hours"] = _hours(given["hours"])
     if given["threshold"]:
         before = (present or {}).get("thresholds", {})
-        values["thresholds"] = {**before, **_thresholds(given["threshold"])}
+        named = before | _thresholds(given["threshold"])
+        values["thresholds"] = {name: number for name, number in named.items() if number is not None}
         norms_in_force(values["thresholds"])
     return entry(ProviderEntry, values)
 
@@ -166,12 +170,13 @@ def _hours(texts: tuple[str, ...]) -> dict[str, list[str]]:
     return hours
 
 
-def _thresholds(texts: tuple[str, ...]) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _thresholds(texts: tuple[str, ...]) -> dict[str, float | None]:
+    """By name; ``None`` for one that is taken back (``epon.onu_rx_weak=``)."""
+    found: dict[str, float | None] = {}
     for text in texts:
-        name, _, value = text.partition("=")
+        name, given, value = text.partition("=")
         try:
-            found[name] = float(value)
+            found[name] = None if given and not value else float(value)
         except ValueError as exc:
             raise RuleBroken(f"threshold: {text!r} is not such as onu_rx_weak=-25 or mass_least=5") from exc
     return found

@@ -155,8 +155,8 @@ class Card:
 
     @property
     def norms(self) -> Thresholds:
-        """Where this provider draws its lines; the house's own where what it wrote cannot be."""
-        return norms_of(self.provider)
+        """Where this provider draws its lines for ONUs of this kind; the house's own where what it wrote cannot be."""
+        return norms_of(self.provider).of_line(self.subscriber.onu if self.subscriber else None)
 
     def with_subscribers(self, found: Sequence[Subscriber] | Missing, at: datetime) -> Card:
         """The only subscriber with this phone is the caller; several are a choice."""

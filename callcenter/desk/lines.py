@@ -168,7 +168,7 @@ async def _drawn(request: web.Request) -> dict[str, Any]:
         readings = await light_of(conn, device.id, onu, now - span.length) if span is not Span.QUARTER else []
         days = await days_of(conn, device.id, onu, (now - span.length).date()) if span is Span.QUARTER else []
     words = catalogue_of(request)
-    norms = norms_of(provider)
+    norms = norms_of(provider).of_line(onu)
     drawn: Picture = picture(
         readings, days, span, now, (norms.onu_rx_weak, norms.onu_rx_strong), provider.timezone, words
     )

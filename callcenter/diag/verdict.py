@@ -130,17 +130,20 @@ class Thresholds:
                 raise Misconfigured(f"class {of}: {exc}") from exc
         return norms
 
-    def of_line(self, onu: str | None) -> Thresholds:
-        """The lines for the PON family that this ONU's address names; the provider's own for what is no address."""
-        try:
-            return self if onu is None or not self.classes else self.of(OnuAddress.parse(onu).family)
-        except ValueError:
+    def of_line(self, onu: OnuAddress | str | None, model: str = "") -> Thresholds:
+        """The lines for the PON family that this ONU's address names, and for its model where that is known."""
+        if not self.classes:
             return self
+        try:
+            address = OnuAddress.parse(onu) if isinstance(onu, str) else onu
+        except ValueError:
+            address = None
+        return (self if address is None else self.of(address.family)).of(model)
 
     def of(self, name: str) -> Thresholds:
         """The lines for a PON family (``epon``) or a model (``HG8310M``): of classes that fit, the longest name."""
-        fit = [(len(of), own) for of, own in self.classes if name.casefold().startswith(of)]
-        own: dict[str, Any] = dict(max(fit)[1]) if fit else {}
+        fit = [each for each in self.classes if name.casefold().startswith(each[0])]
+        own: dict[str, Any] = dict(max(fit, key=lambda each: len(each[0]))[1]) if fit else {}
         return replace(self, **own) if own else self
 
     def as_settings(self) -> dict[str, float]:

@@ -130,7 +130,7 @@ class WorseWatch:
                     week.past[onu] = past
             was = week.open.get(onu, nothing)
             found = what_is_worse(
-                reading, past, norms, was, at=swept.at, dark_since=week.dark_since.get(onu),
+                reading, past, norms.of_line(onu, reading.model), was, at=swept.at, dark_since=week.dark_since.get(onu),
                 in_outage=reading.state is OnuState.OFFLINE and self._in_outage(swept.device.id, onu),
             )  # fmt: skip
             if not found and not was:

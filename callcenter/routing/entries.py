@@ -212,6 +212,19 @@ class ProviderEntry(Entry):
             raise ValueError(f"{value!r} is not a time zone such as Europe/Kyiv") from None
         return value
 
+    @field_validator("thresholds", mode="before")
+    @classmethod
+    def _classes(cls, value: Any) -> Any:
+        """``epon.onu_rx_weak = -24`` in TOML is a table in a table: one name here."""
+        if not isinstance(value, dict):
+            return value
+        flat: dict[str, Any] = {}
+        for name, each in value.items():
+            flat |= (
+                {f"{name}.{own}": number for own, number in each.items()} if isinstance(each, dict) else {name: each}
+            )
+        return flat
+
     @field_validator("hours")
     @classmethod
     def _hours(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -133,6 +133,28 @@ def test_set_changes_what_is_named_and_nothing_else(house: Operator) -> None:
     assert house.json("provider", "show", "skynet")["hours"] == {}
 
 
+def test_a_class_of_onus_has_thresholds_of_its_own(house: Operator) -> None:
+    def shown() -> dict[str, float]:
+        thresholds: dict[str, float] = house.json("provider", "show", "skynet")["thresholds"]
+        return {name: value for name, value in thresholds.items() if "." in name}
+
+    set_one = ("provider", "set", "skynet", "--threshold")
+    house.types(*set_one, "epon.onu_rx_critical=-26", "--threshold", "hg8310.onu_rx_weak=-22")
+    assert shown() == {"epon.onu_rx_critical": -26, "hg8310.onu_rx_weak": -22}
+    for wrong, ends, said in (
+        ("epon.onu_rx_critical=-8", 2, "class epon: thresholds: -40 < onu_rx_critical"),
+        ("epon.onu_rx_weak=nan", 2, "class epon: thresholds: -40 < onu_rx_critical"),
+        ("gpon.rx=-20", 2, "gpon.rx is not a threshold"),
+        ("EPON.onu_rx_weak=-20", 2, "EPON.onu_rx_weak is not a threshold"),
+        ("epon.onu_rx_weak=low", 1, "'epon.onu_rx_weak=low' is not such as"),
+        ("epon.onu_rx_weak", 1, "'epon.onu_rx_weak' is not such as"),
+    ):
+        assert said in house.types(*set_one, wrong, ends=ends).stderr, wrong
+    assert shown() == {"epon.onu_rx_critical": -26, "hg8310.onu_rx_weak": -22}
+    house.types(*set_one, "epon.onu_rx_critical=", "--threshold", "no.onu_rx_weak=")
+    assert shown() == {"hg8310.onu_rx_weak": -22}
+
+
 def test_an_agent_signs_in_with_what_was_printed_once(house: Operator, database: Database) -> None:
     made = house.json("agent", "add", "102", "--name", "Дем'ян")
     assert made["name"] == "Дем’ян"
@@ -296,7 +318,7 @@ slug = "svitlo"
 brand = "Світло"
 hours = { mon = ["08:00-22:00"] }
 dids = ["+380442000010", { number = "0442000011", note = "реклама" }]
-thresholds = { onu_rx_weak = -24.5 }
+thresholds = { onu_rx_weak = -24.5, epon.onu_rx_critical = -26 }
 
 [[provider.queue]]
 name = "svitlo"

@@ -28,4 +28,11 @@ async def test_an_adnet_badge_is_found_out_and_read_by_what_was_found(house: Ope
         assert [each["detected"] for each in listed if each["name"] == "adnet"] == ["gcom_epon"]
         line = json.loads(await asyncio.to_thread(types, "diag", "onu", "skynet", "adnet", "EPON0/1:1", "--json"))
         assert (line["driver"], line["level"]) == ("gcom_epon", "good")
+        for of, level in (("gpon", "good"), ("epon", "critical")):  # a class's own lines judge that class alone
+            own = (f"{of}.onu_rx_weak=-14", "--threshold", f"{of}.onu_rx_critical=-15")
+            await asyncio.to_thread(types, "provider", "set", "skynet", "--threshold", *own)
+            line = json.loads(await asyncio.to_thread(types, "diag", "onu", "skynet", "adnet", "EPON0/1:1", "--json"))
+            assert line["level"] == level, of
+        swept = json.loads(await asyncio.to_thread(types, "diag", "sweep", "skynet", "adnet", "--json"))
+        assert "good" not in swept["levels"]
         assert "public" not in await asyncio.to_thread(types, "device", "probe", "skynet", "adnet")

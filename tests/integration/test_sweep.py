@@ -17,6 +17,7 @@ from callcenter.diag.line import LineReader
 from callcenter.diag.reading import DownReason, OnuState
 from callcenter.diag.snmp import Snmp
 from callcenter.diag.sweep import Sweeper, SweepFailed, Swept
+from callcenter.diag.verdict import Thresholds
 from callcenter.diag.worse import Worse
 from callcenter.diag.worse_rows import WorseLine, WorseWatch, worse_lines
 from callcenter.store import Database, Scope
@@ -56,7 +57,9 @@ class House:
 
 
 @asynccontextmanager
-async def sweeping(database: Database, every_s: float = 300, watch: bool = False) -> AsyncIterator[House]:
+async def sweeping(
+    database: Database, every_s: float = 300, watch: bool = False, **thresholds: float
+) -> AsyncIterator[House]:
     snmp = Snmp()
     snmp.start()
     now, swept, failed = [NOON], [], []
@@ -70,7 +73,8 @@ async def sweeping(database: Database, every_s: float = 300, watch: bool = False
     try:
         async with asyncio.TaskGroup() as tasks:
             lines = LineReader(snmp, database, tasks, lambda: now[0])
-            watches = [WorseWatch(database, lambda: now[0]).swept] if watch else []
+            norms = Thresholds.from_settings({name.replace("__", "."): dbm for name, dbm in thresholds.items()})
+            watches = [WorseWatch(database, lambda: now[0], lambda provider: norms).swept] if watch else []
             sweeper = Sweeper(
                 database, lines, VAULT, lambda: now[0], every_s=every_s, listeners=[on_swept, *watches],
                 failed=[on_failed],
@@ -285,6 +289,21 @@ async def test_an_olt_that_stays_silent_is_an_alarm_until_it_answers(database: D
 async def worse(database: Database, olt: Device) -> dict[tuple[str, Worse], WorseLine]:
     async with database.scoped(Scope.only([olt.provider])) as connection:
         return {(line.onu, line.kind): line for line in await worse_lines(connection)}
+
+
+async def test_what_got_worse_is_judged_by_the_lines_of_its_class(database: Database) -> None:
+    async with SimulatedOlt("gpon", "vezha", pons=1, onus_per_pon=12, clock=lambda: 1000.0) as simulated:
+        olt = await registered(database, simulated)
+        for onu in simulated.plant.onus.values():
+            onu.rx, onu.olt_rx = -19.0, -20.0
+        async with sweeping(database, watch=True, gpon__onu_rx_weak=-20.0, epon__onu_rx_weak=-15.0) as house:
+            for _ in range(15):
+                await sweep(house, olt)
+                house.later(hours=1)
+            simulated.set_level("GPON0/1:10", -20.5)
+            await sweep(house, olt)
+            weak = {onu for onu, kind in await worse(database, olt) if kind is Worse.WEAK}
+            assert weak == {"GPON0/1:10"}
 
 
 async def test_what_got_worse_is_listed_before_anyone_calls_and_leaves_the_list(database: Database) -> None:

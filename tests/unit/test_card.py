@@ -94,6 +94,14 @@ def test_a_provider_draws_its_own_lines() -> None:
     assert verdict.cause is Cause.CRITICAL
 
 
+def test_a_class_of_onus_has_lines_of_its_own() -> None:
+    own = replace(CARD, provider=provider(thresholds={"epon.onu_rx_critical": -26.0, "epon.onu_rx_weak": -23.0}))
+    for onu, cause in (("EPON0/2:1", Cause.CRITICAL), ("GPON0/2:1", Cause.WEAK), ("no address", Cause.WEAK)):
+        verdict = own.with_subscribers([subscriber(onu=onu)], NOON).with_line(WEAK).verdict
+        assert verdict is not None
+        assert verdict.cause is cause, onu
+
+
 def test_thresholds_that_cannot_be_give_way_to_the_houses_and_are_said(caplog: pytest.LogCaptureFixture) -> None:
     for thresholds in ({"onu_rx_weak": -23.0, "onu_rx_critical": -6.0}, {"nonsense": 1.0}):
         wrong = replace(CARD, provider=provider(thresholds=thresholds))
