@@ -70,8 +70,13 @@ class LivePage:
         visitor = visitor_of(request)
         if visitor.extension is None:
             return request.app[PAGES].page(request, "agent_none.html")
+        book = request.app[PORTS].book()
+        agent = book.agent(visitor.extension)
         return request.app[PAGES].page(
-            request, "agent.html", providers=visible_providers(request.app[PORTS].book(), visitor)
+            request,
+            "agent.html",
+            providers=visible_providers(book, visitor),
+            phone="desk" if agent is None else agent.phone,
         )
 
     async def socket(self, request: web.Request) -> web.StreamResponse:

@@ -102,9 +102,10 @@ async def test_what_was_written_is_shown_before_the_next_talk_and_with_the_call(
         house.rings(house.arrives())
         await expect(page.locator("#past .row-note")).to_have_text(f"Телебачення: {hostile}")
         await page.locator("#past a.who").click()
-        await expect(page.locator("#notes")).to_contain_text("Телебачення")
-        await expect(page.locator("#notes")).to_contain_text("<b>жирно</b>")
-        await expect(page.locator("#notes")).to_contain_text("Тарас")
+        noted = page.frame_locator("#panel-page").locator("#notes")  # over the agent's page, which stays
+        await expect(noted).to_contain_text("Телебачення")
+        await expect(noted).to_contain_text("<b>жирно</b>")
+        await expect(noted).to_contain_text("Тарас")
         assert complaints == []
 
 

@@ -171,7 +171,7 @@ async def test_every_answer_keeps_itself_to_itself(house: House) -> None:
             policy = answer.headers["Content-Security-Policy"]
             assert "default-src 'self'" in policy
             assert "unsafe" not in policy
-            assert "frame-ancestors 'none'" in policy
+            assert "frame-ancestors 'self'" in policy
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert "aiohttp" not in answer.headers.get("Server", "")
 

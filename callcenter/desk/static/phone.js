@@ -5,7 +5,6 @@ window.phone = (() => {
   const { live, phoneSound: sound, phoneTab: tab } = window;
   const PING_EVERY = 10000; // ms between two questions whether Asterisk still hears us
   const PING_WITHIN = 5000;
-  const CONNECT_WITHIN = 5000;
   const REGISTER_FOR = 120; // seconds
   const STATS_EVERY = 5000;
   const BROKEN_FOR = 4000; // ms that sound may be cut before it is sought anew
@@ -36,7 +35,7 @@ window.phone = (() => {
   function settle() {
     if (!ua) return;
     if (!ua.isConnected()) set("lost");
-    else if (phone.call) set(phone.call.answered ? "talking" : "ringing");
+    else if (phone.call) set(phone.call.answered ? "talking" : "ringing", phone.call.answered && phone.why === "unheard" ? "unheard" : "");
     else if (ua.isRegistered()) set("registered");
     else if (phone.state !== "lost") set("connecting");
   }
@@ -133,28 +132,9 @@ window.phone = (() => {
     if (had) await ask("logout", { tab: tab.id }).catch(() => {});
   }
 
-  /** A socket that is given up when nobody answers on it: browsers alone may wait for minutes. */
-  class Wire extends JsSIP.WebSocketInterface {
-    connect() {
-      super.connect();
-      clearTimeout(this.patience);
-      this.patience = setTimeout(() => { if (this.isConnecting()) this.drop(); }, CONNECT_WITHIN);
-    }
-
-    drop() {
-      this.letGo();
-      this.ondisconnect(true, 1006, "");
-    }
-
-    letGo() {
-      clearTimeout(this.patience);
-      super.disconnect();
-    }
-  }
-
   function open() {
     const mine = round;
-    socket = new Wire(given.address);
+    socket = new window.PhoneWire(given.address);
     ua = new JsSIP.UA({
       sockets: [socket],
       uri: given.uri,
@@ -256,15 +236,38 @@ window.phone = (() => {
     session.on("ended", () => over(call));
     session.on("failed", () => over(call));
     // The microphone is opened while it rings: some headsets take a second.
-    call.opening = sound.microphone().then((stream) => {
-      call.stream = stream;
-      if (phone.call !== call) sound.release(stream);
-    });
+    call.opening = sound.microphone().then((stream) => take(call, stream));
     call.opening.catch((failure) => { if (phone.call === call) deaf(call, failure.message); });
     settle();
     changed();
     if (own) sound.tone("call").catch(() => {}).then(() => answer());
     else sound.ring();
+  }
+
+  function take(call, stream) {
+    if (phone.call !== call) return sound.release(stream);
+    call.stream = stream;
+    stream.getAudioTracks()[0].addEventListener("ended", () => { if (call.stream === stream) useMicrophone(); });
+    return undefined;
+  }
+
+  /** The agent chose another microphone, or the one they had was unplugged: the talk goes on with it. */
+  async function useMicrophone() {
+    const call = phone.call;
+    if (!call) return;
+    try {
+      const stream = await sound.microphone();
+      const old = call.stream;
+      take(call, stream);
+      if (phone.call !== call) return;
+      sound.release(old);
+      const [track] = stream.getAudioTracks();
+      track.enabled = !phone.muted;
+      await connectionOf(call)?.getSenders().find((one) => one.dtmf)?.replaceTrack(track);
+      if (phone.why === "unheard") set(phone.state);
+    } catch {
+      if (phone.call === call) set(phone.state, "unheard");
+    }
   }
 
   /** A phone nobody can be heard by takes no calls: this one goes to the next agent. */
@@ -394,28 +397,11 @@ window.phone = (() => {
     setTimeout(async () => {
       if (phone.call !== call) return;
       try {
-        const summary = await summed(call);
+        const summary = { seconds: (Date.now() - call.since) / 1000, muted: phone.muted, ...(await window.phoneHeard(connectionOf(call))) };
         for (const listener of listeners) listener(summary);
       } catch { /* the connection closed meanwhile */ }
       measure(call);
     }, STATS_EVERY);
-  }
-
-  async function summed(call) {
-    const all = [...(await connectionOf(call).getStats()).values()];
-    const one = (type) => all.find((each) => each.type === type && (each.kind || "audio") === "audio") || {};
-    const inbound = one("inbound-rtp"), outbound = one("outbound-rtp"), remote = one("remote-inbound-rtp"), source = one("media-source");
-    const codec = all.find((each) => each.id === inbound.codecId)?.mimeType || "";
-    const ms = (seconds) => (Number.isFinite(seconds) ? seconds * 1000 : null);
-    return {
-      seconds: (Date.now() - call.since) / 1000,
-      codec: codec.replace("audio/", "").toLowerCase(),
-      muted: phone.muted,
-      received: { packets: inbound.packetsReceived ?? 0, lost: inbound.packetsLost ?? 0, jitter_ms: ms(inbound.jitter), level: inbound.audioLevel ?? null, energy: inbound.totalAudioEnergy ?? null, concealed: inbound.concealedSamples ?? 0, samples: inbound.totalSamplesReceived ?? 0 },
-      sent: { packets: outbound.packetsSent ?? 0, lost: remote.packetsLost ?? 0, jitter_ms: ms(remote.jitter), level: source.audioLevel ?? null, energy: source.totalAudioEnergy ?? null },
-      rtt_ms: ms(remote.roundTripTime),
-      ice: connectionOf(call).iceConnectionState,
-    };
   }
 
   // --- what happens around the page ---
@@ -440,6 +426,10 @@ window.phone = (() => {
       start();
       return;
     }
+    if (phone.call && phone.why === "unheard") {
+      useMicrophone();
+      return;
+    }
     if (phone.call || !["registered", "connecting", "lost"].includes(phone.state)) return;
     const all = await navigator.mediaDevices.enumerateDevices();
     const allowed = await navigator.permissions?.query({ name: "microphone" }).catch(() => null);
@@ -454,5 +444,5 @@ window.phone = (() => {
     watch();
     document.addEventListener("DOMContentLoaded", () => start());
   }
-  return Object.assign(phone, { start, leave, answer, hangUp, mute, press, stats, echo: () => ask("echo", { tab: tab.id }) });
+  return Object.assign(phone, { start, leave, answer, hangUp, mute, press, stats, useMicrophone, echo: () => ask("echo", { tab: tab.id }) });
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 window.phoneSound = (() => {
-  const KEPT = "phone.devices";
+  const KEPT = "callcenter-devices";
   const SAMPLES = 48000;
   const voice = document.getElementById("phone-voice");
   const chosen = { microphone: "", headset: "", ring: "", ...read() };

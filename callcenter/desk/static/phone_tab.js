@@ -2,7 +2,7 @@
 "use strict";
 
 window.phoneTab = (() => {
-  const KEPT = "phone.tab";
+  const KEPT = "callcenter-tab";
   const RELOADED_WITHIN = 2000; // ms in which the page before this one lets go of its name
   const air = new BroadcastChannel("phone");
   const tab = { id: "" };
