@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 
 from callcenter.desk.languages import Catalogue
+from callcenter.desk.outage_words import OutageWords
 from callcenter.diag.conclusion import Conclusion
 from callcenter.diag.diagnosis import Fact
 from callcenter.diag.outages import Outage
@@ -44,12 +45,7 @@ class AgentWords:
 
     def outage(self, outage: Outage, zone: ZoneInfo, now: datetime) -> str:
         """``Не тільки у вас: 43 з 48 ONU порту EPON0/1 без зв’язку з 14:02 (волокно).``"""
-        since = self.when(outage.since, zone, now)
-        if outage.silent:
-            return self.fmt.text("line.outage.silent", device=outage.device_name, since=since)
-        reason = self.fmt.text(f"line.reason.{outage.reason}")
-        known = {"dark": outage.dark, "total": outage.total, "place": outage.place or outage.device_name}
-        return self.fmt.text(f"line.outage.{outage.scope}", **known, since=since, reason=reason)
+        return OutageWords(self.fmt).sentence(outage, self.when(outage.since, zone, now))
 
     def fact(self, fact: Fact) -> str:
         """One line of evidence."""

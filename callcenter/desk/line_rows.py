@@ -1,4 +1,4 @@
-"""Lines as pages and the API read them: mass outages, how sweeps went, an ONU's light. Reads only."""
+"""Lines as pages and the API read them: how sweeps went, an ONU's light. Reads only."""
 
 from __future__ import annotations
 
@@ -9,24 +9,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.words import DeviceId, ProviderId
-
-
-@dataclass(frozen=True, slots=True)
-class OutageRow:
-    """A mass outage; ``ended_at`` is ``None`` while it lasts."""
-
-    id: int
-    device: DeviceId
-    device_name: str
-    provider: ProviderId
-    scope: str
-    place: str
-    reason: str
-    since: datetime
-    seen_at: datetime
-    dark: int
-    total: int
-    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +48,6 @@ class DayRow:
     downs: int
 
 
-async def outages(conn: AsyncConnection, provider: ProviderId | None, since: datetime, limit: int) -> list[OutageRow]:
-    """Those that last, and those that ended since then; newest first."""
-    rows = await conn.execute(_OUTAGES, {"provider": provider, "since": since, "limit": limit})
-    return [OutageRow(**row._mapping) for row in rows]
-
-
 async def device_rows(conn: AsyncConnection, provider: ProviderId | None) -> list[DeviceRow]:
     return [DeviceRow(**row._mapping) for row in await conn.execute(_DEVICES, {"provider": provider})]
 
@@ -90,16 +66,6 @@ async def days_of(conn: AsyncConnection, device: int, onu: str, since: date) -> 
     return [DayRow(**r._mapping) for r in await conn.execute(_DAYS, {"device": device, "onu": onu, "since": since})]
 
 
-_OUTAGES = text(
-    """
-    SELECT o.id, o.device_id AS device, d.name AS device_name, o.provider_id AS provider, o.scope, o.place, o.reason,
-        o.since, o.seen_at, o.dark, o.total, o.ended_at
-    FROM line_outage o JOIN device d ON d.id = o.device_id
-    WHERE (o.ended_at IS NULL OR o.ended_at >= :since)
-        AND (CAST(:provider AS bigint) IS NULL OR o.provider_id = :provider)
-    ORDER BY o.ended_at IS NOT NULL, o.since DESC, o.id DESC LIMIT :limit
-    """
-)
 _SELECT_DEVICE = """
     SELECT d.id, d.name, d.provider_id AS provider,
         CASE WHEN d.driver = 'auto' THEN d.detected ELSE d.driver END AS driver,

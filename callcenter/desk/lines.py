@@ -12,8 +12,11 @@ from callcenter.desk.api import Ask, Gives, Id, Limit, Route, Takes, not_found, 
 from callcenter.desk.card import norms_of
 from callcenter.desk.guard import must_lead
 from callcenter.desk.light import HEIGHT, WIDTH, Picture, Span, picture
-from callcenter.desk.line_rows import days_of, device_of, device_rows, light_of, outages
+from callcenter.desk.line_rows import days_of, device_of, device_rows, light_of
+from callcenter.desk.outage_words import OutageWords
 from callcenter.desk.pages import PAGES, PORTS, catalogue_of, visible_providers, visitor_of, zone_of
+from callcenter.diag import outage_rows
+from callcenter.diag.outage_rows import Outage
 from callcenter.diag.worse import Worse
 from callcenter.diag.worse_rows import worse_lines
 from callcenter.words import OnuAddress, ProviderId
@@ -24,7 +27,11 @@ WORSE_SHOWN = 200
 
 
 class OutageGiven(Gives):
-    """``dark`` of ``total`` ONUs; ``scope`` is ``pon``, ``olt`` or ``area`` and ``place`` its name."""
+    """``dark`` of ``total`` ONUs; ``scope`` is ``pon``, ``olt`` or ``area`` and ``place`` its name, empty for an OLT.
+
+    ``reason`` is what most say, ``reasons`` how many say what; ``silent`` is an OLT that does not answer, of whose ONUs
+    nothing is known.
+    """
 
     id: Id
     device: Id
@@ -33,6 +40,8 @@ class OutageGiven(Gives):
     scope: str
     place: str
     reason: str
+    reasons: dict[str, int]
+    silent: bool
     since: datetime
     seen_at: datetime
     dark: int
@@ -92,8 +101,9 @@ class LightsGiven(Gives):
 
 async def api_outages(ask: Ask, wanted: LinesWanted) -> OutagesGiven:
     async with ask.ports.db.scoped(ask.scope) as conn:
-        found = await outages(conn, _provider(wanted.provider), ask.ports.clock() - RECENT, wanted.limit)
-    return OutagesGiven(items=[OutageGiven.model_validate(one) for one in found])
+        since = ask.ports.clock() - RECENT
+        found = await outage_rows.since(conn, since, wanted.limit, _provider(wanted.provider))
+    return OutagesGiven(items=[_given(one) for one in found])
 
 
 async def api_worse(ask: Ask, wanted: WorseWanted) -> WorsesGiven:
@@ -115,6 +125,15 @@ async def api_light(ask: Ask, wanted: LightWanted) -> LightsGiven:
     return LightsGiven(items=[LightGiven.model_validate(one) for one in found])
 
 
+def _given(outage: Outage) -> OutageGiven:
+    return OutageGiven(
+        id=outage.id or 0, device=outage.device, device_name=outage.device_name, provider=outage.provider,
+        scope=outage.scope, place="" if outage.silent else outage.place, reason=outage.reason,
+        reasons={reason.value: many for reason, many in outage.reasons}, silent=outage.silent, since=outage.since,
+        seen_at=outage.seen_at, dark=outage.dark, total=outage.total, ended_at=outage.ended_at,
+    )  # fmt: skip
+
+
 def _provider(number: int | None) -> ProviderId | None:
     return None if number is None else ProviderId(number)
 
@@ -126,14 +145,14 @@ async def page(request: web.Request) -> web.StreamResponse:
     provider = _provider(wanted.provider)
     async with ports.db.scoped(visitor.scope) as conn:
         values: dict[str, Any] = {
-            "outages": await outages(conn, provider, ports.clock() - RECENT, WORSE_SHOWN),
+            "outages": await outage_rows.since(conn, ports.clock() - RECENT, WORSE_SHOWN, provider),
             "worse": await worse_lines(conn, provider=provider, kind=wanted.kind, most=WORSE_SHOWN),
             "devices": await device_rows(conn, provider),
         }
     providers = {one.id: one for one in visible_providers(ports.book(), visitor)}
     return request.app[PAGES].page(
         request, "lines.html", **values, wanted=wanted, providers=providers, zone=zone_of(providers.values()),
-        most=WORSE_SHOWN,
+        most=WORSE_SHOWN, told=OutageWords(catalogue_of(request)),
     )  # fmt: skip
 
 

@@ -74,8 +74,13 @@ class MassOutage:
 
     @property
     def whole(self) -> bool:
-        """Every ONU of the place: of a PON with light lost, that is its trunk."""
+        """Every ONU of the place that was online."""
         return 0 < self.total == len(self.dark)
+
+    @property
+    def trunk(self) -> bool:
+        """Every ONU of one PON lost its light, and none its power: that looks like the fibre that all of them share."""
+        return self.scope == "pon" and self.whole and self.reason is DownReason.FIBRE and not self.mixed
 
     def concerns(self, device: DeviceId, onu: OnuAddress) -> bool:
         """Whether this ONU's line is of the place: in an area, whether its port is touched at all."""

@@ -96,10 +96,15 @@ async def all_open(connection: AsyncConnection) -> list[Outage]:
     return [_outage(row) for row in await connection.execute(_SELECT.where(_C.ended_at.is_(None)))]
 
 
-async def since(connection: AsyncConnection, moment: datetime, most: int) -> list[Outage]:
-    """The scope's outages that are open or were seen since then, newest first."""
-    wanted = _C.ended_at.is_(None) | (_C.ended_at >= moment)
-    rows = await connection.execute(_SELECT.where(wanted).order_by(_C.since.desc(), _C.id.desc()).limit(most))
+async def since(
+    connection: AsyncConnection, moment: datetime, most: int, provider: ProviderId | None = None
+) -> list[Outage]:
+    """The scope's outages that are open, and then those that were seen since then, newest first."""
+    wanted = _SELECT.where(_C.ended_at.is_(None) | (_C.ended_at >= moment))
+    if provider is not None:
+        wanted = wanted.where(_C.provider_id == provider)
+    order = (_C.ended_at.is_not(None), _C.since.desc(), _C.id.desc())
+    rows = await connection.execute(wanted.order_by(*order).limit(most))
     return [_outage(row) for row in rows]
 
 

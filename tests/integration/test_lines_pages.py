@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest_asyncio
 from sqlalchemy import text
 
+from callcenter.diag import outage_rows
+from callcenter.diag.mass import SILENT, Dark, MassOutage
+from callcenter.diag.outage_rows import Outage
+from callcenter.diag.reading import DownReason
 from callcenter.store import Database, Scope
+from callcenter.words import DeviceId, OnuAddress, ProviderId
 from tests.desk_house import NOON, House, desk_house
 
 ONU = "EPON0/1:7"
@@ -27,7 +32,7 @@ async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
                     ),
                     {"provider": provider, "name": name, "at": NOON},
                 )
-                device = found.scalar_one()
+                device = DeviceId(found.scalar_one())
                 known = {"device": device, "provider": provider, "onu": ONU, "at": NOON}
                 await conn.execute(
                     text(
@@ -36,14 +41,17 @@ async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
                     ),
                     known,
                 )
-                await conn.execute(
-                    text(
-                        "INSERT INTO line_outage (device_id, provider_id, scope, place, reason, since, seen_at, dark, "
-                        "total, source) "
-                        "VALUES (:device, :provider, 'pon', 'EPON0/1', 'fibre', :at, :at, 43, 48, 'sweep')"
-                    ),
-                    known,
+                dark = tuple(
+                    Dark(device, OnuAddress.parse(f"EPON0/1:{number}"), reason)
+                    for reason, numbers in ((DownReason.FIBRE, range(1, 41)), (DownReason.POWER, range(41, 44)))
+                    for number in numbers
                 )
+                for mass in (
+                    MassOutage(device, "pon", "EPON0/1", NOON, dark, 48),
+                    MassOutage(device, "pon", "EPON0/2", NOON, dark[:4], 4),
+                    MassOutage(device, "olt", SILENT, NOON, (), 48),
+                ):
+                    await outage_rows.keep(conn, Outage(ProviderId(provider), name, mass, NOON, "sweep"))
                 for hours, rx in ((5, -20.5), (3, -21.0), (1, -24.5)):
                     await conn.execute(
                         text(
@@ -66,8 +74,16 @@ async def test_a_supervisor_sees_what_broke_and_what_got_worse_of_their_provider
         answer = await sofiia.get("/lines")
         said = await answer.text()
     assert answer.status == 200
-    for wanted in ("svitlo-olt", "43 / 48", "EPON0/1", "−20,5 → −24,5", "волокно"):
+    for wanted in ("svitlo-olt", "43 / 48", "EPON0/1", "−20,5 → −24,5", "волокно – 40, живлення – 3"):
         assert wanted in said
+    for wanted in (
+        "4 / 4",
+        "схоже на магістраль",
+        "не відповідає",
+        '<b class="bad">svitlo-olt</b><small>станція</small>',
+    ):
+        assert wanted in said
+    assert SILENT not in said
     assert "dim-olt" not in said
 
 
@@ -97,7 +113,13 @@ async def test_the_api_gives_ones_own_providers_lines_only(house: House) -> None
     for path in ("outages", "worse"):
         answer = await house.client.get(f"/api/v1/lines/{path}", headers=headers)
         assert answer.status == 200
-        assert [each["provider"] for each in (await answer.json())["items"]] == [1]
+        given = (await answer.json())["items"]
+        assert given
+        assert {each["provider"] for each in given} == {1}
+    answer = await house.client.get("/api/v1/lines/outages", headers=headers)
+    told = {each["place"]: each for each in (await answer.json())["items"]}
+    assert told["EPON0/1"]["reasons"] == {"fibre": 40, "power": 3}
+    assert (told[""]["silent"], told[""]["reasons"], told["EPON0/2"]["silent"]) == (True, {}, False)
     own = await house.client.get("/api/v1/lines/light", params={"device": str(devices[1]), "onu": ONU}, headers=headers)
     assert [each["onu_rx"] for each in (await own.json())["items"]] == [-20.5, -21.0, -24.5]
     other = await house.client.get(
