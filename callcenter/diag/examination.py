@@ -340,7 +340,10 @@ def _is_open(
         case "state":
             return reading.state is not OnuState.ONLINE and reading.last_down_reason in {None, DownReason.UNKNOWN}
         case "uni":
-            return not details.unis
+            slow = "uni_mbps" not in driver.absent
+            return not details.unis or any(
+                uni.up is None or (uni.up and uni.mbps is None and slow) for uni in details.unis
+            )
         case "macs":
             return details.macs is None
         case "vlan":

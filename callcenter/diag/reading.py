@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from callcenter.words import Dbm
 
@@ -174,15 +174,18 @@ class LineDetails:
     last_down_word: str = ""
 
     def filled_by(self, other: LineDetails) -> LineDetails:
-        """What is not known here is taken from there."""
-        return replace(
-            self,
-            **{
-                each.name: getattr(other, each.name)
-                for each in fields(self)
-                if getattr(self, each.name) in (None, "") or (each.name == "unis" and not self.unis)
-            },
-        )
+        """What is not known here is taken from there; of the LAN ports, port by port."""
+        there = {uni.number: uni for uni in other.unis}
+        here = {uni.number: _filled(uni, there[uni.number]) if uni.number in there else uni for uni in self.unis}
+        return replace(_filled(self, other), unis=tuple(uni for _, uni in sorted({**there, **here}.items())))
+
+
+T = TypeVar("T", UniPort, LineDetails)
+
+
+def _filled(known: T, other: T) -> T:
+    unknown = {each.name for each in fields(known) if getattr(known, each.name) in (None, "")}
+    return replace(known, **{name: getattr(other, name) for name in unknown})
 
 
 @dataclass(frozen=True, slots=True)
