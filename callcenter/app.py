@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from callcenter.ami.commands import Commands
 from callcenter.ami.facts import CallArrived, CallEnded, LiveFact
@@ -40,6 +40,7 @@ from callcenter.floor.board import Board
 from callcenter.floor.duty import DutyBook
 from callcenter.floor.keeper import Keeper
 from callcenter.floor.orders import Orders
+from callcenter.floor.page_phones import PagePhones
 from callcenter.floor.phone_codes import take_phone_codes
 from callcenter.floor.place_keeper import PlaceKeeper
 from callcenter.floor.statelog import StateLog, open_states
@@ -102,6 +103,10 @@ class App:
         self.orders = Orders(
             database, self.shelf.book, self.commands, self.link.view, settings.outbound, clock, self.follow_orders
         )
+        self.phones = PagePhones(
+            database, self.shelf.book, self.commands, self.link.view, self.orders, clock,
+            good_for=timedelta(minutes=settings.phone.credential_minutes), leads=lambda: self.leader.leads,
+        )  # fmt: skip
         self.places = PlaceKeeper(
             database, self.shelf.book, self.link.view, self.board.snapshot, self.ring_for_place, clock,
             leads=lambda: self.leader.leads, not_picked_up=self.keeper.rang_in_vain,
@@ -155,6 +160,7 @@ class App:
                 pass
         self.keeper.on_fact(fact)
         self.places.on_fact(fact)
+        self.phones.on_fact(fact)
 
     def on_outage(self, outage: Outage) -> None:
         """Many lines went dark together, more of them, or they are back: every card of theirs says so."""
@@ -235,7 +241,7 @@ class App:
             found = await one_callback(connection, callback)
         if found is None:
             raise RuleBroken(f"callback {callback} is gone")
-        await self.orders.call_back(callback, extension)
+        await self.orders.call_back(callback, extension, ordered=False)
         self.keeper.calls_out(extension, f"callback-{callback}", queue)
         self.screens.calling_back(callback, found.provider, found.number, extension)
 
@@ -326,6 +332,8 @@ class App:
             recordings_dir=self.settings.recordings.dir,
             telephony=self.orders,
             live=self.board.snapshot,
+            phones=self.phones,
+            phone=self.settings.phone,
             parts=self.parts,
             measures=self.measures,
             changed=self.on_web_change,
@@ -360,6 +368,7 @@ class App:
             self.states.run(),
             self.rolling.run(),
             self.places.run(),
+            self.phones.run(),
             self.hear(),
             *self.watch.works(),
         ):

@@ -28,7 +28,7 @@ from callcenter.store.notices import Notices, Topic
 from callcenter.words import Dbm, Known, LinkedId, Missing, UniqueId
 from tests.desk_house import HASH, SEED, USERS
 from tests.keys import VAULT
-from tests.orders_seen import Orders
+from tests.orders_seen import Orders, Phones
 
 SVITLO_DID, DIM_DID = "380441234567", "+380447654321"
 MARIIA = "0671234567"
@@ -159,6 +159,7 @@ async def agent_house(database: Database) -> AsyncIterator[AgentHouse]:
         recordings_dir=Path("/nonexistent"),
         telephony=orders,
         live=live,
+        phones=Phones(),
         parts=dict,
         calling=screens.calling_back,
         dialling=screens.dialling,

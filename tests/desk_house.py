@@ -21,7 +21,7 @@ from callcenter.routing.book import Book, load_book
 from callcenter.store import Database, Scope
 from callcenter.store.credentials import hash_password, new_token, token_hash
 from callcenter.words import ProviderId
-from tests.orders_seen import Orders
+from tests.orders_seen import Orders, Phones
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "ясне-сонце-7"
@@ -122,6 +122,7 @@ async def desk_house(database: Database, folder: Path, web: WebSettings | None =
         recordings_dir=recordings,
         telephony=orders,
         live=lambda: snapshot,
+        phones=Phones(),
         parts=lambda: {"ami": Part(PartState.DEGRADED, "login refused at 10.0.0.5"), "journal": Part(PartState.OK)},
     )
     app = make_app(ports)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from callcenter.desk.ports import ListenMode
 from callcenter.errors import CallCenterError
+from callcenter.floor.page_phones import PhoneLogin
 from callcenter.words import ProviderId, UniqueId
 
 
@@ -76,5 +78,45 @@ class Orders:
     async def take_back(self, extension: str) -> None:
         self._take("take_back", extension)
 
+    async def echo(self, extension: str) -> None:
+        self._take("echo", extension)
+
+    async def dtmf(self, extension: str, digits: str) -> None:
+        self._take("dtmf", extension, digits)
+
+    async def mute(self, extension: str, muted: bool) -> None:
+        self._take("mute", extension, muted)
+
     async def listen(self, extension: str, agent: str, mode: ListenMode, *, call: UniqueId) -> None:
         self._take("listen", extension, agent, mode, call)
+
+
+@dataclass
+class Phones:
+    """The floor's end of pages' phones: keeps who asked for what."""
+
+    given: list[tuple[object, ...]] = field(default_factory=list)
+    fails_with: CallCenterError | None = None
+    until: datetime = datetime(2026, 3, 10, 15, tzinfo=UTC)
+
+    def _take(self, *order: object) -> None:
+        if self.fails_with is not None:
+            raise self.fails_with
+        self.given.append(order)
+
+    async def login(self, extension: str, session: bytes, tab: str, *, take_over: bool) -> PhoneLogin:
+        self._take("login", extension, tab, take_over)
+        return PhoneLogin(f"agent-{extension}", "made-at-this-sign-in", self.until)
+
+    async def logout(self, extension: str, tab: str) -> None:
+        self._take("logout", extension, tab)
+
+    async def session_ended(self, session: bytes) -> None:
+        self._take("session_ended")
+
+    async def leaving(self, extension: str, tab: str) -> None:
+        self._take("leaving", extension, tab)
+
+    async def back(self, extension: str, tab: str) -> bool:
+        self._take("back", extension, tab)
+        return True

@@ -108,10 +108,11 @@ class Commands:
         variables: Mapping[str, str] | None = None,
         action_id: str = "",
         answers_itself: bool = False,
+        channels: Mapping[str, str] | None = None,
     ) -> None:
         """Rings ``channel`` (an agent's phone), and when it answers sends it to an extension of our own dialplan.
 
-        With ``answers_itself`` the phone is told to answer without being asked.
+        ``channels`` are variables that name other channels. With ``answers_itself`` the phone is told to pick up.
         Returns when Asterisk has taken the order; how it ended comes as ``OriginateResponse`` on the live link, and
         what became of it is in the journal. Only a context and an extension: an application could run commands.
         Raises ``Refused``, ``RuleBroken``, or ``Unavailable``: then it may ring all the same, so it is never repeated.
@@ -120,6 +121,9 @@ class Commands:
         for name, value in (variables or {}).items():
             _checked(_VARIABLE(name), "variable", name)
             pairs.append(f"{name}={_checked(_VARIABLE_VALUE(value), name, value)}")
+        for name, value in (channels or {}).items():
+            _checked(_VARIABLE(name), "variable", name)
+            pairs.append(f"{name}={_checked(_CHANNEL(value), name, value)}")
         if answers_itself:
             pairs.append("PJSIP_HEADER(add,Call-Info)=<sip:callcenter>;answer-after=0")
         headers: dict[str, Value] = {

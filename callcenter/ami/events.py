@@ -161,6 +161,14 @@ class QueueMember:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactStatus:
+    """A phone's registration: there and reachable, or not (removed, or silent when it was asked)."""
+
+    endpoint: str
+    there: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FullyBooted:
     uptime: int
 
@@ -224,6 +232,7 @@ AmiEvent: TypeAlias = (
     | AttendedTransfer
     | Hangup
     | QueueMember
+    | ContactStatus
     | FullyBooted
     | Shutdown
     | Reload
@@ -418,6 +427,9 @@ _READERS: dict[str, Callable[[Event], AmiEvent | None]] = {
     "QueueMemberAdded": lambda e: queue_member(e.headers),
     "QueueMemberPenalty": lambda e: queue_member(e.headers),
     "QueueMemberRemoved": _member_removed,
+    "ContactStatus": lambda e: ContactStatus(
+        e.headers["EndpointName"], e.headers["ContactStatus"] not in {"Removed", "Unreachable"}
+    ),
     "FullyBooted": lambda e: FullyBooted(int(e.headers.get("Uptime", "0"))),
     "Shutdown": lambda e: Shutdown(e.headers["Restart"] == "True"),
     "Reload": lambda e: Reload(e.headers["Module"]),

@@ -111,6 +111,14 @@ class PhoneStateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PhoneContact:
+    """A phone that registers is there, or is gone; told at each change."""
+
+    agent: str
+    there: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DutyCodeDialled:
     """An agent says by phone what they are on duty as: Asterisk follows at once, the journal has the order."""
 
@@ -142,6 +150,7 @@ LiveFact: TypeAlias = (
     | CallEnded
     | MemberChanged
     | PhoneStateChanged
+    | PhoneContact
     | DutyCodeDialled
     | LinkLost
     | LinkRestored

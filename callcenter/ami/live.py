@@ -30,11 +30,12 @@ from callcenter.ami.facts import (
     LiveCall,
     LiveFact,
     MemberChanged,
+    PhoneContact,
     PhoneStateChanged,
     Ring,
     RingEnded,
 )
-from callcenter.ami.picture import AGENT_INTERFACE, TRUNK_CHANNEL, Call, Picture, agent_of_channel
+from callcenter.ami.picture import AGENT_ENDPOINT, AGENT_INTERFACE, TRUNK_CHANNEL, Call, Picture, agent_of_channel
 from callcenter.ami.snapshot import ShownChannel, Snapshot
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "LiveFact",
     "LiveView",
     "MemberChanged",
+    "PhoneContact",
     "PhoneStateChanged",
     "Ring",
     "RingEnded",
@@ -72,6 +74,7 @@ class LiveView:
         self._now = Picture()
         self._members: dict[tuple[str, str], MemberChanged] = {}
         self._phones: dict[str, str] = {}
+        self._contacts: dict[str, bool] = {}
         self._linked = linked
 
     def calls(self) -> tuple[LiveCall, ...]:
@@ -90,6 +93,10 @@ class LiveView:
     def phones(self) -> dict[str, str]:
         """Each agent's phone state, as last told."""
         return dict(self._phones)
+
+    def contacts(self) -> dict[str, bool]:
+        """Whether a phone that registers is there, of those that anything was told of since the start."""
+        return dict(self._contacts)
 
     def agents_on_a_line(self) -> frozenset[str]:
         """Agents whose phone rings, talks or dials, for whatever reason."""
@@ -115,6 +122,8 @@ class LiveView:
         match event:
             case QueueMember():
                 return self._member(event)
+            case ami.ContactStatus():
+                return self._contact(event)
             case ami.Newchannel():
                 return self._new_channel(event)
             case ami.BridgeEnter():
@@ -279,6 +288,13 @@ class LiveView:
             self._phones[agent] = member.status
             facts.append(PhoneStateChanged(agent, member.status))
         return facts
+
+    def _contact(self, event: ami.ContactStatus) -> list[LiveFact]:
+        agent = event.endpoint.removeprefix(AGENT_ENDPOINT)
+        if agent == event.endpoint or self._contacts.get(agent) == event.there:
+            return []
+        self._contacts[agent] = event.there
+        return [PhoneContact(agent, event.there)]
 
     def _new_channel(self, event: ami.Newchannel) -> list[LiveFact]:
         uniqueid = event.leg.uniqueid

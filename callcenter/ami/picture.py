@@ -30,6 +30,7 @@ from callcenter.words import LinkedId, UniqueId
 
 REMEMBERED_ENDED = 10_000
 
+AGENT_ENDPOINT = "agent-"
 AGENT_INTERFACE = "PJSIP/agent-"
 TRUNK_CHANNEL = "PJSIP/trunk-"
 _agent_channel = re.compile(r"PJSIP/agent-(.+)-[0-9a-f]{8,}", re.ASCII).fullmatch

@@ -93,6 +93,8 @@ class Route(Generic[In, Out]):
     gives: type[BaseModel] | None
     """``None`` answers 204 without a body."""
     handler: Callable[[Ask, In], Awaitable[Out]]
+    beacon: bool = False
+    """A page that goes away may send it as a form too: it can set no header then."""
     role: Role = "agent"
     """``lead`` closes it to agents, ``supervisor`` to leads too."""
     tag: str = "calls"
@@ -141,6 +143,8 @@ async def _sent(route: AnyRoute, request: web.Request) -> dict[str, Any]:
     raw = await request.read()
     if not raw:
         return inside
+    if route.beacon and request.content_type == "application/x-www-form-urlencoded":
+        return {**{name: value for name, value in (await request.post()).items() if name != "csrf"}, **inside}
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType
     body = strict_json(raw)

@@ -52,11 +52,20 @@ HEADERS = {
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Every answer carries them, streamed ones too."""
+    if phone := request.app[PORTS].phone.address:
+        policy = f"{HEADERS['Content-Security-Policy']}; connect-src 'self' {_socket_origin(phone)}"
+        response.headers.setdefault("Content-Security-Policy", policy)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if request.app[PORTS].web.public_url.startswith("https:"):
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     response.headers[hdrs.SERVER] = "callcenter"
+
+
+def _socket_origin(address: str) -> str:
+    """Scheme, host and port of where pages' phones connect to: the one other place a page may speak with."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def session_cookie(public_url: str) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from callcenter.calls.notes import CallNote
-from callcenter.config import WebSettings
+from callcenter.config import PhoneSettings, WebSettings
 from callcenter.floor.board import AgentNow as AgentNow
 from callcenter.floor.board import QueueNow as QueueNow
 from callcenter.floor.board import Snapshot as Snapshot
+from callcenter.floor.page_phones import PhoneLogin
 from callcenter.routing.book import Book
 from callcenter.store import Database
 from callcenter.words import Clock, ProviderId, UniqueId
@@ -121,12 +122,40 @@ class PhoneOrders(Protocol):
     async def take_back(self, extension: str) -> None:
         """The colleague who was asked is let go, and the agent talks with the caller again."""
 
+    async def echo(self, extension: str) -> None:
+        """Rings the agent's phone; it hears itself then."""
+
+    async def dtmf(self, extension: str, digits: str) -> None:
+        """Whom the agent talks with hears these keys."""
+
+    async def mute(self, extension: str, muted: bool) -> None:
+        """Nobody hears the agent, or they are heard again."""
+
     async def listen(self, extension: str, agent: str, mode: ListenMode, *, call: UniqueId) -> None:
         """Rings the supervisor's phone; it hears what ``agent`` says and hears in this one call, till its end.
 
         ``call`` is the caller's Uniqueid as ``AgentNow.call`` has it: ``RuleBroken`` when the agent is in it no more.
         Whether the call may be heard by this visitor, and that the hearing is written down, is the caller's to see to.
         """
+
+
+class PhonesInPages(Protocol):
+    """Phones in agents' pages. Each raises ``RuleBroken`` for an agent whose phone is not in the page."""
+
+    async def login(self, extension: str, session: bytes, tab: str, *, take_over: bool) -> PhoneLogin:
+        """A fresh password for this tab; ``RuleBroken`` while another tab is the phone and is alive."""
+
+    async def logout(self, extension: str, tab: str) -> None:
+        """This tab is no phone any more."""
+
+    async def session_ended(self, session: bytes) -> None:
+        """Whoever signed in with it is no phone any more; what cannot be told now is told later."""
+
+    async def leaving(self, extension: str, tab: str) -> None:
+        """Whom the agent talks with hears music until the page is back."""
+
+    async def back(self, extension: str, tab: str) -> bool:
+        """The page is registered again; whether it is rung for a talk that waits."""
 
 
 class Telephony(DutyOrders, PhoneOrders, Protocol):
@@ -144,6 +173,7 @@ class DeskPorts:
     recordings_dir: Path
     telephony: Telephony
     live: Callable[[], Snapshot]
+    phones: PhonesInPages
     parts: Callable[[], Mapping[str, Part]]
     """The health of every part but the database, which the web asks itself."""
     measures: Callable[[], Sequence[Measure]] = tuple
@@ -155,4 +185,7 @@ class DeskPorts:
     """Called when it was told to ring for a number that the agent dialled: whose, which number, which extension."""
     noted: Callable[[CallNote], None] = lambda _note: None
     """Called when an agent has written something of a call."""
+    phone: PhoneSettings = field(default_factory=PhoneSettings)
+    relays: Callable[[str], Sequence[Mapping[str, object]]] = lambda _user: ()
+    """The TURN servers as ``RTCIceServer`` has them, with credentials of this user for a limited time."""
     country: str = "UA"

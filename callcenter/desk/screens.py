@@ -29,6 +29,7 @@ from callcenter.ami.facts import (
     LinkRestored,
     LiveFact,
     MemberChanged,
+    PhoneContact,
     PhoneStateChanged,
     RingEnded,
 )
@@ -257,7 +258,7 @@ class Screens:
                 self.lost_since = fact.since if isinstance(fact, LinkLost) else None
                 for screen in self._every_screen():
                     screen.note(Region.LINK)
-            case CallerJoinedQueue() | MemberChanged() | DutyCodeDialled():
+            case CallerJoinedQueue() | MemberChanged() | PhoneContact() | DutyCodeDialled():
                 pass  # the rail shows what comes of these
             case _:
                 assert_never(fact)

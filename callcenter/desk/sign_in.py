@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 
@@ -9,6 +10,7 @@ from aiohttp import hdrs, web
 
 from callcenter.desk.guard import Explained, address_of, cookie_name
 from callcenter.desk.pages import PAGES, PORTS, SESSIONS, VISITOR, catalogue_of, visitor_of
+from callcenter.errors import CallCenterError
 from callcenter.words import LANGUAGES
 
 _LOCAL = re.compile(r"/(?![/\\])[A-Za-z0-9/_.~-]{0,200}", re.ASCII)
@@ -62,6 +64,8 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
 async def sign_out(request: web.Request) -> web.StreamResponse:
     visitor = visitor_of(request)
     await request.app[SESSIONS].end(visitor.session)
+    with contextlib.suppress(CallCenterError):  # it is withdrawn within seconds all the same
+        await request.app[PORTS].phones.session_ended(visitor.session)
     left = web.HTTPSeeOther("/sign-in")
     left.del_cookie(
         cookie_name(request),

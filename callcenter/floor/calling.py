@@ -40,10 +40,10 @@ class CallOrders(TalkOrders):
         self._outbound = outbound
         self._clock = clock
 
-    async def call_back(self, callback: int, extension: str) -> None:
+    async def call_back(self, callback: int, extension: str, *, ordered: bool = True) -> None:
         """Rings the agent's phone, then dials the caller under the provider's own number.
 
-        The result is not known here: the journal tells it.
+        ``ordered`` by the agent, whose page then answers by itself. The result is not known here: the journal tells it.
         """
         async with self._database.scoped(Scope.all()) as connection:
             order = await start_call_back(
@@ -57,7 +57,7 @@ class CallOrders(TalkOrders):
             self._must_have_a_free_phone(extension)
             await claim(connection, callback, extension, self._clock(), CLAIMED_FOR)
         async with self._released_if_refused(order, None):
-            await self._place(order)
+            await self._place(order, answers_itself=ordered and self._answers_itself(extension))
 
     async def dial(self, extension: str, provider: ProviderId, number: str, who: str) -> None:
         """Rings the agent's phone, then this number under the provider's own; one agent at a time calls a number.
@@ -80,7 +80,7 @@ class CallOrders(TalkOrders):
             owed = await claim_number(connection, provider, order.number, extension, self._clock(), CLAIMED_FOR)
         order = order.paying(owed)
         async with self._released_if_refused(order, provider):
-            await self._place(order)
+            await self._place(order, answers_itself=self._answers_itself(extension))
 
     async def call_colleague(self, extension: str, other: str) -> None:
         """Rings the agent's phone first, then the colleague's."""
@@ -93,9 +93,10 @@ class CallOrders(TalkOrders):
             caller_id=other,
             variables={"FROM": extension},
             ring_for=RING_FOR,
+            answers_itself=self._answers_itself(extension),
         )
 
-    async def _place(self, order: CallOrder) -> None:
+    async def _place(self, order: CallOrder, *, answers_itself: bool) -> None:
         await self._commands.originate(
             channel=interface_of(order.agent),
             context="outbound",
@@ -103,6 +104,7 @@ class CallOrders(TalkOrders):
             caller_id=order.number,
             variables=order.variables,
             ring_for=RING_FOR,
+            answers_itself=answers_itself,
         )
 
     @asynccontextmanager

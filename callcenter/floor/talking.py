@@ -11,6 +11,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
@@ -29,6 +30,17 @@ SHOWN_WITHIN_S = 3.0
 GONE = frozenset({"unavailable", "invalid", "unknown"})
 """Phone states of a phone that cannot be rung."""
 AGENTS = "from-agent"
+ECHO = "*43"
+PAGE_RINGS_FOR = timedelta(seconds=10)
+KEY_EVERY_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A talk whose page has gone, as Asterisk names its two channels: the agent's leg, and who waits."""
+
+    leg: str
+    other: str
 
 
 class TalkOrders:
@@ -63,6 +75,71 @@ class TalkOrders:
             if line.asked:
                 raise RuleBroken("take the caller back from asking your colleague", "refusal.take_back")
             await self._talk_on(extension, line)
+
+    async def wait_for_page(self, extension: str) -> Waiting | None:
+        """The page that is the agent's phone has gone: whom they talk with hears music until it is back.
+
+        ``None`` where nobody waits; a phone that only rings is silent again.
+        """
+        async with self._turns[extension]:
+            line = self._view.line_of(extension)
+            if line is not None and line.asked:
+                await self._commands.cancel_transfer(line.leg.channel)
+                await self._until(extension, lambda now: now is None or not now.held)
+                line = self._view.line_of(extension)
+            if line is None:
+                for leg in self._view.legs_of(extension):
+                    await self._commands.hangup(leg)
+                return None
+            own, other = line.leg.channel, line.other.channel
+            if not other.startswith(TRUNK_CHANNEL):
+                return None
+            await self._commands.set_variable(other, "HOLD_OTHER", own)
+            await self._commands.redirect(other, "away", context="hold", other=(own, "agent-away"))
+            await self._until(extension, lambda now: now is not None and now.held)
+            return Waiting(own, other)
+
+    async def resume(self, extension: str, waiting: Waiting) -> None:
+        """The page is back: it is rung, answers by itself and talks on with whom ``wait_for_page`` has named."""
+        async with self._turns[extension]:
+            await self._commands.originate(
+                interface_of(extension),
+                context="hold",
+                exten="resume",
+                caller_id=extension,
+                channels={"HOLD_OTHER": waiting.other, "HOLD_OLD": waiting.leg},
+                ring_for=PAGE_RINGS_FOR,
+                answers_itself=True,
+            )
+
+    async def back_from_away(self, extension: str) -> None:
+        """The page was gone and its sound is not: agent and caller, who heard music, talk on by the same legs."""
+        async with self._in_turn(extension) as line:
+            if line.held and not line.asked:
+                await self._commands.set_variable(line.leg.channel, "HOLD_OTHER", line.other.channel)
+                await self._talk_on(extension, line)
+
+    async def echo(self, extension: str) -> None:
+        """Rings the agent's phone; it hears itself then, as others hear it."""
+        self._must_have_a_free_phone(extension)
+        await self._commands.originate(
+            interface_of(extension), context=AGENTS, exten=ECHO, caller_id=ECHO, ring_for=RING_FOR,
+            answers_itself=self._answers_itself(extension),
+        )  # fmt: skip
+
+    async def dtmf(self, extension: str, digits: str) -> None:
+        """Whom the agent talks with hears these keys, one after another."""
+        async with self._in_turn(extension) as line:
+            if line.held:
+                raise RuleBroken("nobody hears it: they are on hold", "refusal.is_held")
+            for digit in digits:
+                await self._commands.dtmf(line.other.channel, digit)
+                await asyncio.sleep(KEY_EVERY_S)
+
+    async def mute(self, extension: str, muted: bool) -> None:
+        """Nobody hears the agent, or they are heard again; what the phone's own button does is another thing."""
+        async with self._in_turn(extension) as line:
+            await self._commands.mute(line.leg.channel, muted)
 
     async def hang_up(self, extension: str) -> None:
         """The agent's part ends; a caller on hold goes back to the head of the provider's queue.
@@ -131,6 +208,7 @@ class TalkOrders:
             caller_id=agent,
             variables={"HEARD": line.leg.uniqueid},
             ring_for=RING_FOR,
+            answers_itself=self._answers_itself(extension),
         )
 
     # ---- what must be so
@@ -169,6 +247,11 @@ class TalkOrders:
             raise RuleBroken(f"there is no agent {extension}", "refusal.nobody", agent=extension)
         if extension in self._view.agents_on_a_line():
             raise RuleBroken(f"the phone of agent {extension} is in a call", "refusal.busy", agent=extension)
+
+    def _answers_itself(self, extension: str) -> bool:
+        """Whether a phone that its agent orders to ring need not be picked up: the page is under their eyes."""
+        agent = self._book().agent(extension)
+        return agent is not None and (agent.phone == "browser" or agent.auto_answer)
 
     # ---- how it is done
 

@@ -16,7 +16,7 @@ MODULES = (
     # audio
     "codec_alaw", "codec_ulaw", "codec_a_mu", "codec_g722", "codec_resample", "codec_gsm",
     "format_pcm", "format_sln", "format_wav", "format_gsm",
-    "bridge_simple", "bridge_builtin_features", "bridge_softmix", "bridge_holding", "res_musiconhold",
+    "bridge_simple", "bridge_builtin_features", "bridge_softmix", "bridge_holding", "res_musiconhold", "res_mutestream",
     # the way of a call
     "pbx_config", "res_clioriginate", "app_dial", "app_queue", "app_playback", "app_mixmonitor", "app_stack",
     "app_celgenuserevent", "app_userevent", "app_playtones", "app_echo", "app_bridgewait", "app_channelredirect",

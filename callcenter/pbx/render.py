@@ -54,6 +54,8 @@ PHONE_PAUSE = "phone"
 TRANSFER_RING_S = 25
 HOLD_S = 600
 """After so long on hold a caller is served anew."""
+AWAY_S = 20
+"""For so long a caller waits for a page that has gone in the middle of their talk."""
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -209,6 +211,7 @@ def _values(
         "music": music_folder(settings),
         "ring_s": TRANSFER_RING_S,
         "hold_s": HOLD_S,
+        "away_s": AWAY_S,
     }
 
 

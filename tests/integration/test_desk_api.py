@@ -76,6 +76,8 @@ def _paths() -> list[tuple[str, str]]:
 GIVEN = {
     "said": {"call": CALLS[2], "word": "voicemail"},
     "transfer": {"to": "102"},
+    "dtmf": {"digits": "1"},
+    "mute": {"muted": True},
     "consult": {"to": "102"},
     "dial": {"provider": 2, "number": "0670000002"},
     "call-colleague": {"other": "102"},
