@@ -86,6 +86,8 @@ class Plan:
     subscribers: int = 400
     answer_after: float | None = 2.0
     """Seconds an agent's phone rings before it is taken; ``None`` never."""
+    pages: tuple[str, ...] = ()
+    """The agents whose phone is their page: a browser registers it, no phone of the lab."""
     agent_tone: Tone | None = None
     caller_tone: Tone | None = None
 
@@ -154,6 +156,10 @@ trunk = "lab"
 
 [agents]
 unanswered_rings = {plan.unanswered_rings}
+
+[phone]
+address = "ws://127.0.0.1:{port("page")}/ws"
+bind = "127.0.0.1:{port("page")}"
 """
 
 
@@ -198,7 +204,7 @@ area = "{olt.area}"
 extension = "{extension}"
 name = "{name}"
 login = "agent{extension}"
-contact = "{contacts[extension]}"
+{'phone = "browser"' if extension in plan.pages else f'contact = "{contacts[extension]}"'}
 sip_secret = "{secret}"
 """)
     lines.append(f"""\

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 
-NAMES = {"sip": "SIP", "pbx_ami": "AMI", "ami": "the wire to AMI", "ivr": "IVR", "web": "web"}
+NAMES = {"sip": "SIP", "pbx_ami": "AMI", "ami": "the wire to AMI", "ivr": "IVR", "web": "web", "page": "the pages"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,13 @@ class Ports:
     ami: int
     ivr: int
     web: int
+    page: int
+    """Asterisk's HTTP server, which phones in agents' pages connect to."""
 
     @classmethod
     def fixed(cls) -> Ports:
         """The ports `make lab` tells the world."""
-        return cls(sip=5160, pbx_ami=15039, ami=15038, ivr=18089, web=18080)
+        return cls(sip=5160, pbx_ami=15039, ami=15038, ivr=18089, web=18080, page=18088)
 
     @classmethod
     def free(cls) -> Ports:

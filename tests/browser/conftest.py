@@ -13,10 +13,14 @@ FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component
          "--no-first-run", "--autoplay-policy=no-user-gesture-required"]  # fmt: skip
 
 
+def chromium_path() -> str | None:
+    """The machine's own; ``None`` for the one that Playwright brought."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         yield browser
         await browser.close()

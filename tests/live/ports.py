@@ -32,5 +32,6 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 def free_ports() -> Ports:
     """For a whole house."""
     return Ports(
-        sip=free_port(socket.SOCK_DGRAM), pbx_ami=free_port(), ami=free_port(), ivr=free_port(), web=free_port()
-    )
+        sip=free_port(socket.SOCK_DGRAM), pbx_ami=free_port(), ami=free_port(), ivr=free_port(), web=free_port(),
+        page=free_port(),
+    )  # fmt: skip

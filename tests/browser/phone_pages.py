@@ -1,0 +1,104 @@
+"""Agents whose phone is their page: a whole house around a real Asterisk, and a Chromium with a microphone that beeps."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from lab.house import House
+from lab.plan import LabOlt, LabProvider, Plan
+from lab.sip import CONTROLLED, Tone
+from tests.browser.conftest import chromium_path
+from tests.live.ports import free_ports
+
+DID = "380441230001"
+"""СвітлоНет: agent 101, whose phone is the page."""
+OTHER_DID = "380441240001"
+"""Дім.Лінк: agent 102, whose phone is the page; and agent 103 with a phone of its own."""
+PLAN = Plan(
+    providers=(
+        LabProvider(
+            "svitlonet", "СвітлоНет", "#0b5fff", (DID,), "svitlo-epon", ring_s=20, wrapup_s=0, members=("101",)
+        ),
+        LabProvider(
+            "domlink", "Дім.Лінк", "#0f7b5a", (OTHER_DID,), "dom-gpon", ring_s=20, wrapup_s=0, members=("102", "103")
+        ),
+    ),
+    olts=(
+        LabOlt("svitlo-epon", "epon", pons=1, onus=8, seed=1),
+        LabOlt("dom-gpon", "gpon", pons=1, onus=8, seed=2),
+    ),
+    agent_count=3,
+    pages=("101", "102"),
+    signed_in=False,
+    unanswered_rings=20,
+    subscribers=8,
+    answer_after=None,
+    agent_tone=Tone(880),
+    caller_tone=Tone(440),
+)
+MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+"""A microphone that beeps once a second and is given without a question."""
+QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--no-first-run")  # fmt: skip
+
+
+@asynccontextmanager
+async def phone_house(plan: Plan = PLAN) -> AsyncIterator[House]:
+    """Everybody is signed out of work until their page does it."""
+    with tempfile.TemporaryDirectory(prefix="cc", ignore_cleanup_errors=True) as folder:
+        async with House(Path(folder) / "h", plan, free_ports()) as house:
+            for phone in house.phones.values():
+                phone.behaviour = CONTROLLED
+            yield house
+
+
+@asynccontextmanager
+async def a_browser(flags: Sequence[str] = MICROPHONE) -> AsyncIterator[Browser]:
+    """As people have it: without a gesture it may play no sound, unless it holds the microphone."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=[*QUIET, *flags])
+        yield browser
+        await browser.close()
+
+
+async def signed_in(house: House, context: BrowserContext, extension: str = "101") -> Page:
+    """The agent's page of who was just signed in, whatever becomes of the phone in it."""
+    page = await context.new_page()
+    page.set_default_timeout(15_000)
+    await page.goto(f"{house.url}/sign-in?next=/agent")
+    await page.fill("[name=login]", f"agent{extension}")
+    await page.fill("[name=password]", house.passwords[f"agent{extension}"])
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#status .state")).to_be_visible()
+    return page
+
+
+async def phone_is(page: Page, *states: str, within_s: float = 30.0) -> None:
+    """Until the phone in this page is in one of these states."""
+    await page.wait_for_function(
+        "(states) => window.phone && states.includes(window.phone.state)", arg=list(states), timeout=within_s * 1000
+    )
+
+
+async def at_work(house: House, context: BrowserContext, extension: str = "101") -> Page:
+    """An agent whose page is registered and who takes calls."""
+    page = await signed_in(house, context, extension)
+    await phone_is(page, "registered")
+    if await page.locator("#status .state.offline").count():
+        await page.keyboard.press("p")
+    await expect(page.locator("#status .state.ready")).to_be_visible(timeout=20_000)
+    return page
+
+
+async def talks(house: House, page: Page, caller: str, did: str = DID) -> object:
+    """A subscriber calls and the agent answers with the key; gives the caller's call."""
+    call = await house.dial(did, caller)
+    await phone_is(page, "ringing")
+    await page.keyboard.press("a")
+    await phone_is(page, "talking")
+    return call
