@@ -1,7 +1,8 @@
-"""Agents whose phone is their page: a whole house around a real Asterisk, and a Chromium with a microphone that beeps."""
+"""Agents whose phone is their page: a whole house around a real Asterisk, a Chromium with a microphone that beeps."""
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from lab.house import House
 from lab.plan import LabOlt, LabProvider, Plan
-from lab.sip import CONTROLLED, Tone
+from lab.sip import CONTROLLED, Call, Tone
 from tests.browser.conftest import chromium_path
 from tests.live.ports import free_ports
 
@@ -89,16 +90,30 @@ async def at_work(house: House, context: BrowserContext, extension: str = "101")
     """An agent whose page is registered and who takes calls."""
     page = await signed_in(house, context, extension)
     await phone_is(page, "registered")
-    if await page.locator("#status .state.offline").count():
-        await page.keyboard.press("p")
-    await expect(page.locator("#status .state.ready")).to_be_visible(timeout=20_000)
+    await begin_work(page)
     return page
 
 
-async def talks(house: House, page: Page, caller: str, did: str = DID) -> object:
+async def begin_work(page: Page) -> None:
+    """The agent signs in to work, if they have not yet, and is ready."""
+    if await page.locator("#status .state.offline").count():
+        await page.keyboard.press("p")
+    await expect(page.locator("#status .state.ready")).to_be_visible(timeout=20_000)
+
+
+async def talks(house: House, page: Page, caller: str, did: str = DID) -> Call:
     """A subscriber calls and the agent answers with the key; gives the caller's call."""
     call = await house.dial(did, caller)
     await phone_is(page, "ringing")
     await page.keyboard.press("a")
     await phone_is(page, "talking")
     return call
+
+
+async def loudness(call: Call, *, above: float = -1.0, below: float = 1e9) -> bool:
+    """Whether the last second that this leg heard was so loud: the root of the mean square, of 32768."""
+    assert call.audio is not None
+    samples = call.audio.heard(1.0)
+    if len(samples) < 8000:
+        return False
+    return above < math.sqrt(sum(each * each for each in samples) / len(samples)) < below

@@ -7,8 +7,9 @@ window.phone = (() => {
   const PING_WITHIN = 5000;
   const REGISTER_FOR = 120; // seconds
   const STATS_EVERY = 5000;
+  const FORGOTTEN = new Set([401, 403, 407]); // what Asterisk says to credentials that are good no more
   const BROKEN_FOR = 4000; // ms that sound may be cut before it is sought anew
-  const MENDED_WITHIN = 6000;
+  const SURE_AFTER = 1500; // ms in which it may heal by itself once the phone is registered
 
   const kind = document.querySelector('meta[name="phone"]')?.content || "desk";
   const phone = { kind, state: "off", why: "", detail: "", muted: false, call: null };
@@ -169,7 +170,7 @@ window.phone = (() => {
     settle();
     if (!ua?.isConnected()) return; // it is tried again when the connection is back
     tries += 1;
-    const forgotten = [401, 403, 404, 407].includes(response?.status_code);
+    const forgotten = FORGOTTEN.has(response?.status_code);
     later(patience(), async () => {
       if (mine !== round) return;
       if (forgotten && tries % 3 === 0) await renew(mine);
@@ -206,8 +207,11 @@ window.phone = (() => {
       if (ua.isConnected()) {
         const asked = socket;
         const dead = setTimeout(() => { if (mine === round && ua.isConnected()) asked.drop(); }, PING_WITHIN);
-        const alive = ({ originator }) => { if (originator !== "local") clearTimeout(dead); };
-        ua.sendOptions(given.uri, null, { eventHandlers: { succeeded: alive, failed: alive } });
+        const heard = ({ originator, response }) => {
+          if (originator !== "local") clearTimeout(dead);
+          if (mine === round && FORGOTTEN.has(response?.status_code)) renew(mine); // or another tab is the phone now
+        };
+        ua.sendOptions(given.uri, null, { eventHandlers: { succeeded: heard, failed: heard } });
       }
       timers = timers.slice(-20);
       listen(mine);
@@ -318,21 +322,17 @@ window.phone = (() => {
   const connectionOf = (call) => call.session.connection;
   const isBroken = (call) => ["disconnected", "failed", "closed"].includes(connectionOf(call)?.iceConnectionState);
 
-  /** Sound that was cut is sought by another way; what cannot be mended comes back as a new call from the service. */
+  /** Sound that stays cut comes back as a new call: the service rings this page again for whom it talked with. */
   function mend() {
     const call = phone.call;
-    if (!call?.answered || !isBroken(call) || !ua?.isRegistered() || call.mending) return;
+    if (!call?.answered || call.mending || !isBroken(call) || !ua?.isRegistered()) return;
     call.mending = true;
-    try {
-      call.session.renegotiate({ rtcOfferConstraints: { iceRestart: true } });
-    } catch { /* it is tried by the other way */ }
-    later(MENDED_WITHIN, async () => {
+    later(SURE_AFTER, async () => {
       call.mending = false;
-      if (phone.call !== call || !isBroken(call)) return;
-      await ask("leaving", { tab: tab.id }).catch(() => {});
-      drop(call);
-      settle();
-      await ask("back", { tab: tab.id }).catch(() => {});
+      if (phone.call !== call || !isBroken(call) || !ua?.isRegistered()) return;
+      const asked = await ask("back", { tab: tab.id }).catch(() => null);
+      if (asked?.ok && !asked.said.rung) drop(call); // nobody waits any more
+      else if (!asked?.ok) later(BROKEN_FOR, mend);
     });
   }
 

@@ -14,9 +14,9 @@
   /** What the phone is at: ours says so itself, of one on the desk the service told. */
   function now() {
     if (browser) return { ringing: Boolean(phone.call && !phone.call.answered && !phone.call.own), talking: Boolean(phone.call?.answered), muted: phone.muted };
-    const talking = Boolean(at("hang-up")) && !document.querySelector("#status .state.ringing");
+    const talking = Boolean(document.querySelector("#status :is(.state.talking, .state.on_hold)"));
     if (!talking) deskMuted = false;
-    return { ringing: Boolean(document.querySelector("#status .state.ringing")), talking, muted: deskMuted };
+    return { ringing: false, talking, muted: deskMuted }; // its handset is lifted, no page can do that
   }
 
   function show(what, on) {
@@ -78,7 +78,7 @@
   async function muteIt() {
     const on = !now().muted;
     if (browser) phone.mute(on);
-    else if (await live.give(`${me}/${on ? "mute" : "unmute"}`)) deskMuted = on;
+    else if (await live.give(`${me}/mute`, { muted: on })) deskMuted = on;
     draw();
     if (on) live.announce(words["phone.muted"], true);
     else at("trouble").hidden = true;
@@ -97,10 +97,8 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button || button.disabled) return;
-    if (button === answer) {
-      if (browser) phone.answer();
-      else live.give(`${me}/answer`);
-    } else if (button === mute) muteIt();
+    if (button === answer) phone.answer();
+    else if (button === mute) muteIt();
     else if (button === hangUpHere) phone.hangUp();
     else if (button.id === "hang-up" && browser) seeTo(phone.call);
     else if (button.dataset.key && pad.contains(button)) press(button.dataset.key);

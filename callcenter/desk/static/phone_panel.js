@@ -57,6 +57,8 @@
     if (pathname === "/agent") return close(); // it is here already
     if (pathname === "/sign-in") return live.signIn();
     title.textContent = inside.document.title.split(" · ")[0];
+    // The agent's page has these itself, and they would end its work.
+    for (const ours of inside.document.querySelectorAll('.top .me, .top a[href="/agent"]')) ours.hidden = true;
     tab.href = href;
     inside.document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.defaultPrevented && !inside.document.querySelector("dialog[open]")) close();
