@@ -86,6 +86,10 @@ class LiveView:
         """The agent's part in a call that is talked in or on hold now."""
         return self._now.line_of(agent)
 
+    def is_alone(self, channel: str) -> bool:
+        """Whether this channel waits in a bridge with nobody else, as a caller on hold does."""
+        return self._now.is_alone(channel)
+
     def members(self) -> tuple[MemberChanged, ...]:
         """Every agent's place in every queue, as last told."""
         return tuple(self._members.values())

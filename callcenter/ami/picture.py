@@ -225,6 +225,11 @@ class Picture:
         """The agent's leg that Asterisk calls so."""
         return next((each for each in self.channels.values() if each.agent and each.leg.channel == name), None)
 
+    def is_alone(self, name: str) -> bool:
+        """Whether the channel that Asterisk calls so is in a bridge with nobody else: it hears music there."""
+        found = next((each for each in self.channels.values() if each.leg.channel == name), None)
+        return found is not None and bool(found.bridge) and self.bridges.get(found.bridge) == {found.leg.uniqueid}
+
     def line_of(self, agent: str) -> Line | None:
         """The agent's part in a call that is talked in or held; a subscriber's call before one among colleagues."""
         found: Line | None = None

@@ -131,11 +131,12 @@ class PagePhones:
         """
         if not await self._holds(extension, tab):
             return False
-        if self._view.line_of(extension) is not None:
+        found = self._waiting.get(extension)
+        if self._view.line_of(extension) is not None and not (found and self._view.is_alone(found[0].other)):
             await self._wait_for(extension)
         found = self._waiting.pop(extension, None)
         self._changed.pop(extension, None)
-        if found is None or self._clock() - found[1] > AWAY:
+        if found is None or not self._view.is_alone(found[0].other):
             return False
         await self._orders.resume(extension, found[0])
         return True

@@ -19,7 +19,7 @@ from callcenter.ami.commands import Commands
 from callcenter.ami.facts import Line
 from callcenter.ami.live import LiveView
 from callcenter.ami.picture import TRUNK_CHANNEL
-from callcenter.errors import RuleBroken, Unavailable
+from callcenter.errors import Refused, RuleBroken, Unavailable
 from callcenter.routing.book import Book, Queue
 from callcenter.words import ProviderId, UniqueId
 
@@ -95,8 +95,11 @@ class TalkOrders:
             if not other.startswith(TRUNK_CHANNEL):
                 return None
             await self._commands.set_variable(other, "HOLD_OTHER", own)
-            await self._commands.redirect(other, "away", context="hold", other=(own, "agent-away"))
-            await self._until(extension, lambda now: now is not None and now.held)
+            try:
+                await self._commands.redirect(other, "away", context="hold", other=(own, "agent-away"))
+            except Refused:  # the old leg has just ended: whom it talked with is still there, or the talk is over
+                await self._commands.redirect(other, "away", context="hold")
+            await self._until(extension, lambda _: self._view.is_alone(other))
             return Waiting(own, other)
 
     async def resume(self, extension: str, waiting: Waiting) -> None:

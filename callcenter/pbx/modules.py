@@ -19,8 +19,8 @@ MODULES = (
     "bridge_simple", "bridge_builtin_features", "bridge_softmix", "bridge_holding", "res_musiconhold", "res_mutestream",
     # the way of a call
     "pbx_config", "res_clioriginate", "app_dial", "app_queue", "app_playback", "app_mixmonitor", "app_stack",
-    "app_celgenuserevent", "app_userevent", "app_playtones", "app_echo", "app_bridgewait", "app_channelredirect",
-    "app_chanspy",
+    "app_celgenuserevent", "app_userevent", "app_playtones", "app_echo", "app_senddtmf", "app_bridgewait",
+    "app_channelredirect", "app_chanspy",
     "func_callerid", "func_channel", "func_curl", "res_curl", "func_cut", "func_dialplan", "func_groupcount",
     "func_logic", "func_strings", "func_uri",
     # what happened

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from callcenter.ami.commands import Commands
 from callcenter.ami.session import AmiAddress
-from callcenter.config import Settings
+from callcenter.config import PhoneSettings, Settings
 from callcenter.ivr.prompts import make_music, make_prompts, make_waiting
 from callcenter.pbx.install import Installed, install
 from callcenter.pbx.render import music_folder, prompts_folder, render, waiting_queues
@@ -115,7 +115,8 @@ class Pbx:
 
 
 @asynccontextmanager
-async def a_pbx(max_calls: int = 50, two_files: bool = False) -> AsyncIterator[Pbx]:
+async def a_pbx(max_calls: int = 50, two_files: bool = False, page: PhoneSettings | None = None) -> AsyncIterator[Pbx]:
+    """With ``page`` agent 103's phone is in the page."""
     binary = asterisk_binary()
     with tempfile.TemporaryDirectory(prefix="ccp", ignore_cleanup_errors=True) as folder:
         root = Path(folder)
@@ -132,12 +133,16 @@ async def a_pbx(max_calls: int = 50, two_files: bool = False) -> AsyncIterator[P
             ami_port=free_port(socket.SOCK_STREAM),
             ivr_port=free_port(socket.SOCK_STREAM),
         )
+        if page is not None:
+            settings = settings.model_copy(update={"phone": page})
         async with await SipAgent.open("127.0.0.1") as phones, await SipAgent.open("127.0.0.2") as callers:
             book = a_book(phones=f"127.0.0.1:{phones.port}", uplink=f"127.0.0.2:{callers.port}")
             first, second = book.providers
             closed = replace(second, hours=WeekHours.parse({"mon": []}))
             quick = tuple(replace(queue, ring_s=3, timeout_s=6) for queue in book.queues)
             book = replace(book, providers=(first, closed), queues=quick)
+            if page is not None:
+                book = replace(book, agents=(*book.agents[:2], replace(book.agents[2], phone="browser")))
             make_prompts(book.providers, prompts_folder(settings))
             make_music(music_folder(settings))
             make_waiting(waiting_queues(book, prompts_folder(settings)), music_folder(settings))
