@@ -34,7 +34,7 @@ async def test_everything_of_a_call_fits_and_can_be_read(
         page, complaints = await agents_page(
             house, chromium, color_scheme=scheme, reduced_motion="reduce", viewport={"width": width, "height": 768}
         )
-        fits = f"document.documentElement.scrollWidth <= innerWidth && ({_CUT_OFF})().length === 0"
+        fits = f"document.documentElement.scrollWidth <= innerWidth && ({CUT_OFF})().length === 0"
         await owed(house, minutes_left=-70)
         house.screens.callbacks_changed()
         await expect(page.locator(".tally .bad")).to_contain_text("1")
@@ -45,13 +45,13 @@ async def test_everything_of_a_call_fits_and_can_be_read(
             at(house, state, **more)
             await expect(page.locator(f".state.{state}")).to_be_visible()
             assert await page.evaluate(CONTRAST) == []
-            assert await page.evaluate(fits), (state, await page.evaluate(_CUT_OFF))
+            assert await page.evaluate(fits), (state, await page.evaluate(CUT_OFF))
         call = await talk(house)
         await expect(page.locator("#hang-up")).to_be_visible()
         await page.get_by_text("Повільний інтернет").click()
         await expect(page.locator("#note-state")).to_have_text("Збережено")
         assert await page.evaluate(CONTRAST) == []
-        assert await page.evaluate(fits), await page.evaluate(_CUT_OFF)
+        assert await page.evaluate(fits), await page.evaluate(CUT_OFF)
         await page.keyboard.press("Escape")
         await page.click("#hand-on")
         await expect(page.locator("#give-102")).to_be_visible()
@@ -60,8 +60,8 @@ async def test_everything_of_a_call_fits_and_can_be_read(
         house.tell(CallEnded(call))
         await expect(page.locator("#done")).to_be_visible()
         assert await page.evaluate(CONTRAST) == []
-        assert await page.evaluate(fits), await page.evaluate(_CUT_OFF)
-        unnamed = await page.evaluate(_UNNAMED)
+        assert await page.evaluate(fits), await page.evaluate(CUT_OFF)
+        unnamed = await page.evaluate(UNNAMED)
         assert unnamed == []
         assert complaints == []
 
@@ -131,7 +131,7 @@ window.__asked = 0;
 Notification.requestPermission = () => { window.__asked += 1; return Promise.resolve('denied'); };
 Object.defineProperty(Notification, 'permission', { get: () => (window.__asked ? 'denied' : 'default') });
 """
-_CUT_OFF = """() => [...document.querySelectorAll('button, summary, .tally div')].filter((el) => el.checkVisibility())
+CUT_OFF = """() => [...document.querySelectorAll('button, summary, .tally div')].filter((el) => el.checkVisibility())
   .filter((el) => {
     const right = el.getBoundingClientRect().right;
     for (let up = el.parentElement; up; up = up.parentElement) {
@@ -139,7 +139,7 @@ _CUT_OFF = """() => [...document.querySelectorAll('button, summary, .tally div')
     }
     return right > innerWidth + 1;
   }).map((el) => el.textContent)"""
-_UNNAMED = """() => [...document.querySelectorAll('button, input, select, textarea, summary')]
+UNNAMED = """() => [...document.querySelectorAll('button, input, select, textarea, summary')]
   .filter((el) => el.checkVisibility() && el.type !== 'hidden')
   .filter((el) => !(el.textContent.trim() || el.getAttribute('aria-label') || el.labels?.length))
   .map((el) => el.outerHTML.slice(0, 80))"""

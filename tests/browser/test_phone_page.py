@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -12,6 +13,7 @@ from lab.house import House
 from lab.sip import CONTROLLED, Tone
 from tests.browser.phone_pages import (
     DID,
+    OTHER_DID,
     a_browser,
     at_work,
     begin_work,
@@ -21,6 +23,8 @@ from tests.browser.phone_pages import (
     signed_in,
     talks,
 )
+from tests.browser.test_agent_looks import CUT_OFF, UNNAMED
+from tests.browser.test_agent_page import CONTRAST
 from tests.live.conftest import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
@@ -255,3 +259,83 @@ async def test_who_orders_a_call_need_not_pick_up(house: House, browser: Browser
     await expect(page.locator(".card")).to_contain_text("063 910 00 08")
     await page.keyboard.press("x")
     await phone_is(page, "registered")
+
+
+async def test_who_talks_is_busy_for_a_colleague(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    call = await talks(house, page, "380639100009")
+    colleague = await house.phones["103"].dial(f"sip:101@127.0.0.1:{house.ports.sip}")
+    await colleague.ended()
+    assert not colleague.is_answered
+    await phone_is(page, "talking")
+    assert not call.is_ended
+
+
+async def test_a_caller_who_gives_up_leaves_a_quiet_phone(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    call = await house.dial(DID, "380639100010")
+    await phone_is(page, "ringing")
+    call.hangup()
+    await phone_is(page, "registered")
+    await expect(page.locator("#answer")).to_be_hidden()
+    assert not await page.evaluate("() => phone.answer()")
+    await talks(house, page, "380639100011")
+
+
+async def test_a_microphone_that_fails_when_it_rings_gives_the_call_to_the_next_agent(
+    house: House, browser: Browser
+) -> None:
+    page = await at_work(house, await browser.new_context(), "102")
+    await page.evaluate(_HELD_BY_ANOTHER_PROGRAM)
+    await house.callcenter("agent", "sign-in", "103")
+    call = await house.dial(OTHER_DID, "380639100012")
+    desk = await house.phones["103"].rings()
+    await phone_is(page, "refused")
+    await expect(page.locator("#phone-bar")).to_contain_text("зайнятий або не відповідає")
+    await expect(page.locator("#status .state.unreachable")).to_be_visible()
+    desk.answer()
+    await call.answered()
+    await house.callcenter("agent", "sign-out", "103")
+
+
+async def test_what_is_open_over_the_page_gives_way_to_a_call(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    await page.keyboard.press("g")
+    await expect(page.locator("#sheet-phone")).to_be_visible()
+    await house.dial(DID, "380639100013")
+    await phone_is(page, "ringing")
+    await expect(page.locator("#sheet-phone")).to_be_hidden()
+    await page.keyboard.press("a")
+    await phone_is(page, "talking")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_phone_can_be_read_and_fits(house: House, browser: Browser, scheme: Literal["light", "dark"]) -> None:
+    context = await browser.new_context(
+        color_scheme=scheme, reduced_motion="reduce", viewport={"width": 1280, "height": 768}
+    )
+    page = await at_work(house, context)
+    await page.keyboard.press("g")
+    await expect(page.locator("[data-device=microphone] option")).not_to_have_count(1)
+    assert await page.evaluate(CONTRAST.replace("'body *'", "'dialog[open] *'")) == []
+    await page.keyboard.press("Escape")
+    await house.dial(DID, "380639100014" if scheme == "light" else "380639100015")
+    await phone_is(page, "ringing")
+    assert await page.evaluate(CONTRAST) == []
+    await page.keyboard.press("a")
+    await phone_is(page, "talking")
+    await expect(page.locator("#hang-up")).to_be_visible()
+    await page.keyboard.press("u")
+    await page.keyboard.press("k")
+    assert await page.evaluate(CONTRAST) == []
+    assert await page.evaluate(f"({CUT_OFF})()") == []
+    assert await page.evaluate(f"({UNNAMED})()") == []
+    await context.set_offline(True)
+    await expect(page.locator("#phone-bar")).to_be_visible()
+    assert await page.evaluate(CONTRAST) == []
+
+
+_HELD_BY_ANOTHER_PROGRAM = """() => {
+  navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotReadableError'));
+}"""
+"""As a browser says it of a microphone that another program holds, which no flag of Chromium plays."""

@@ -125,14 +125,6 @@ window.phone = (() => {
     socket = null;
   }
 
-  /** This page is no phone any more: the service takes the credentials back. */
-  async function leave() {
-    const had = given !== null;
-    refuse("off", "left");
-    given = null;
-    if (had) await ask("logout", { tab: tab.id }).catch(() => {});
-  }
-
   function open() {
     const mine = round;
     socket = new window.PhoneWire(given.address);
@@ -152,6 +144,7 @@ window.phone = (() => {
     ua.on("registered", () => {
       tries = 0;
       settle();
+      sound.tryOut().catch(() => {});
       if (phone.call) mend();
       else ask("back", { tab: tab.id }).catch(() => {}); // who waits for us is rung through
     });
@@ -173,7 +166,7 @@ window.phone = (() => {
     const forgotten = FORGOTTEN.has(response?.status_code);
     later(patience(), async () => {
       if (mine !== round) return;
-      if (forgotten && tries % 3 === 0) await renew(mine);
+      if (forgotten && (tries % 3 === 0 || Date.parse(given.expires_at) < Date.now())) await renew(mine);
       else ua.register();
     });
   }
@@ -244,7 +237,8 @@ window.phone = (() => {
     call.opening.catch((failure) => { if (phone.call === call) deaf(call, failure.message); });
     settle();
     changed();
-    if (own) sound.tone("call").catch(() => {}).then(() => answer());
+    const told = () => answer();
+    if (own) Promise.race([sound.tone("call"), new Promise((over) => { later(700, over); })]).then(told, told);
     else sound.ring();
   }
 
@@ -413,6 +407,7 @@ window.phone = (() => {
       if (!phone.call) return;
       navigator.sendBeacon("/api/v1/phone/leaving", new URLSearchParams({ csrf: live.csrf, tab: tab.id }));
     });
+    window.addEventListener("beforeunload", (event) => { if (phone.call?.answered) event.preventDefault(); });
     window.addEventListener("pageshow", (event) => { if (event.persisted) start(); });
     navigator.mediaDevices?.addEventListener("devicechange", changedDevices);
     navigator.permissions?.query({ name: "microphone" }).then((allowed) => {
@@ -444,5 +439,5 @@ window.phone = (() => {
     watch();
     document.addEventListener("DOMContentLoaded", () => start());
   }
-  return Object.assign(phone, { start, leave, answer, hangUp, mute, press, stats, useMicrophone, echo: () => ask("echo", { tab: tab.id }) });
+  return Object.assign(phone, { start, answer, hangUp, mute, press, stats, useMicrophone, echo: () => ask("echo", { tab: tab.id }) });
 })();

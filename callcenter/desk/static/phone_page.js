@@ -27,6 +27,11 @@
   function draw() {
     const { ringing, talking, muted } = now();
     show(answer, ringing);
+    // Nothing that is open over the page may keep its agent from answering.
+    if (ringing && answer.dataset.since !== String(phone.call?.since)) {
+      answer.dataset.since = String(phone.call?.since);
+      for (const open of document.querySelectorAll("dialog[open]")) open.close();
+    }
     show(mute, talking);
     show(hangUpHere, browser && Boolean(phone.call) && !at("hang-up") && !ringing);
     pad.hidden = !talking;

@@ -3,11 +3,12 @@
 
 window.phoneSound = (() => {
   const KEPT = "callcenter-devices";
-  const SAMPLES = 48000;
+  const IDLE_AFTER = 3000; // ms without a sound, and the sound card is let go
   const voice = document.getElementById("phone-voice");
   const chosen = { microphone: "", headset: "", ring: "", ...read() };
   const tapes = new Map(); // rings and tones, made once
   let context = null;
+  let plays = 0; // how many want to be heard now
   let ringing = null;
   let silent = false; // the browser plays nothing before somebody has touched the page
 
@@ -95,16 +96,22 @@ window.phoneSound = (() => {
 
   // --- rings and tones ---
 
-  /** Two notes of a bell, then silence, as samples of one round. */
+  const SHAPES = { // from and for how many seconds, and two notes in Hz; the last is how long a round is
+    ring: [[0, 0.5, 740, 932], [0.62, 0.5, 740, 932], [3.2]],
+    call: [[0, 0.09, 880, 880], [0.13, 0.09, 1175, 1175], [0.3]],
+    test: [[0, 0.25, 523, 523], [0.28, 0.25, 659, 659], [0.56, 0.5, 784, 784], [1.2]],
+  };
+
+  /** One round of a ring or tone as samples. */
   function tape(name) {
     if (tapes.has(name)) return tapes.get(name);
-    const shape = { ring: [[0, 0.5, 740, 932], [0.62, 0.5, 740, 932], [3.2]], call: [[0, 0.09, 880, 880], [0.13, 0.09, 1175, 1175], [0.3]], test: [[0, 0.25, 523, 523], [0.28, 0.25, 659, 659], [0.56, 0.5, 784, 784], [1.2]] }[name];
-    const buffer = context.createBuffer(1, Math.round(shape.at(-1)[0] * SAMPLES), SAMPLES);
+    const shape = SHAPES[name], rate = context.sampleRate;
+    const buffer = context.createBuffer(1, Math.round(shape.at(-1)[0] * rate), rate);
     const out = buffer.getChannelData(0);
     for (const [from, length, one, other] of shape.slice(0, -1)) {
-      const start = Math.round(from * SAMPLES);
-      for (let i = 0; i < length * SAMPLES; i += 1) {
-        const t = i / SAMPLES;
+      const start = Math.round(from * rate);
+      for (let i = 0; i < Math.floor(length * rate); i += 1) {
+        const t = i / rate;
         const edge = Math.min(1, t / 0.008, (length - t) / 0.06);
         out[start + i] = 0.16 * edge * (Math.sin(2 * Math.PI * one * t) + Math.sin(2 * Math.PI * other * t));
       }
@@ -113,26 +120,39 @@ window.phoneSound = (() => {
     return buffer;
   }
 
+  const pause = (ms) => new Promise((over) => { setTimeout(over, ms); });
+
+  /** Makes the sound card ready until `rest` is called; what the browser does not allow yet is told on the page. */
   async function awake() {
+    plays += 1;
     if (!context) {
-      context = new AudioContext({ sampleRate: SAMPLES });
-      context.addEventListener("statechange", () => { if (context.state === "running") hears(true); });
+      context = new AudioContext();
       await sink(context, chosen.ring);
     }
     if (context.state !== "running") {
-      // A context that may not play yet never answers resume(): nobody may wait for it.
-      context.resume().catch(() => {});
-      await Promise.race([new Promise((done) => { context.addEventListener("statechange", done, { once: true }); }), new Promise((done) => { setTimeout(done, 150); })]);
+      // A context that may not play yet never answers: nobody waits for it.
+      const begun = context.resume().catch(() => {});
+      await Promise.race([begun, pause(200)]);
     }
-    if (context.state !== "running") hears(false);
-    return context;
+    hears(context.state === "running");
   }
 
-  function start(name, loop) {
+  function rest() {
+    plays -= 1;
+    setTimeout(() => { if (!plays && context.state === "running") context.suspend(); }, IDLE_AFTER);
+  }
+
+  /** Whether a ring could be heard now: asked when the phone is ready, so that nobody learns it by a missed call. */
+  async function tryOut() {
+    await awake();
+    rest();
+  }
+
+  function start(name, loop, out = context.destination) {
     const source = context.createBufferSource();
     source.buffer = tape(name);
     source.loop = loop; // no timer: those of a hidden page run once a minute
-    source.connect(context.destination);
+    source.connect(out);
     source.start();
     return source;
   }
@@ -142,34 +162,36 @@ window.phoneSound = (() => {
     const mine = ringing = {};
     await awake();
     if (ringing === mine) mine.source = start("ring", true);
+    else rest();
   }
 
   function quiet() {
-    ringing?.source?.stop();
+    if (ringing?.source) {
+      ringing.source.stop();
+      rest();
+    }
     ringing = null;
   }
 
-  /** A short tone, on the ring's device, or on the headset when it is meant for who wears it. */
+  const played = (source) => Promise.race([new Promise((over) => { source.addEventListener("ended", over); }), pause(3500)]);
+
+  /** One round of a ring or tone, where the phone rings. */
   async function tone(name) {
     await awake();
-    if (context.state !== "running") return;
-    const source = start(name, false);
-    await new Promise((over) => { source.addEventListener("ended", over); });
+    if (context.state === "running") await played(start(name, false));
+    rest();
   }
 
+  /** A tone where the caller is heard. */
   async function headsetTone() {
     await awake();
     const out = context.createMediaStreamDestination();
-    const source = context.createBufferSource();
-    source.buffer = tape("test");
-    source.connect(out);
     const player = new Audio();
     player.srcObject = out.stream;
     await sink(player, chosen.headset);
-    await player.play();
-    source.start();
-    await new Promise((over) => { source.addEventListener("ended", over); });
+    await player.play().then(() => played(start("test", false, out))).catch(() => {});
     player.srcObject = null;
+    rest();
   }
 
   /** Calls `show` with how loud the stream is, 0 to 1, many times a second; returns what ends that. */
@@ -193,18 +215,19 @@ window.phoneSound = (() => {
     return () => {
       going = false;
       source.disconnect();
+      rest();
     };
   }
 
   for (const touch of ["pointerdown", "keydown"]) {
     document.addEventListener(touch, () => {
-      if (context && context.state !== "running") context.resume().catch(() => {});
+      if (silent && context) context.resume().then(() => hears(true)).catch(() => {});
       if (voice.srcObject && voice.paused) play(voice.srcObject);
     }, true);
   }
 
   return {
-    chosen, choose, devices, microphone, release, play, ring, quiet, tone, headsetTone, meter, awake,
+    chosen, choose, devices, microphone, release, play, ring, quiet, tone, headsetTone, meter, tryOut,
     get silent() { return silent; },
   };
 })();
