@@ -29,6 +29,7 @@ from callcenter.pbx import render as rendering
 from callcenter.store import Database
 from callcenter.store.embedded import Embedded
 from lab.page_register import register, register_over
+from lab.rtp import level
 from lab.sip import Call
 from tests.live.lone_pbx import Pbx, a_pbx, first_to_ring
 from tests.live.ports import free_port
@@ -294,16 +295,22 @@ async def test_keys_reach_the_caller_and_mute_is_heard(floor: Phones) -> None:
     await floor.orders.dtmf(one.extension, "1#9")
     await floor.sees(lambda: one.caller.audio is not None and one.caller.audio.digits == "1#9")
     await floor.orders.mute(one.extension, True)
-    await floor.sees(lambda: quiet(one.caller))
+    await falls_silent(one.caller)
     await floor.orders.mute(one.extension, False)
     await floor.sees(lambda: hears(one.caller, AGENT))
     one.caller.hangup()
     await one.agent.ended()
 
 
-def quiet(call: Call) -> bool:
+async def falls_silent(call: Call) -> None:
+    """Until nothing of the agent has come for a while: what came before is forgotten first, nothing may come at all."""
     assert call.audio is not None
-    return not hears(call, AGENT, 0.3)
+    async with asyncio.timeout(8):
+        while True:
+            call.audio.forget()
+            await asyncio.sleep(0.5)
+            if not hears(call, AGENT, 0.3):
+                return
 
 
 async def test_an_echo_call_gives_the_voice_back(floor: Phones) -> None:
@@ -314,3 +321,34 @@ async def test_an_echo_call_gives_the_voice_back(floor: Phones) -> None:
     await floor.sees(lambda: hears(ringing, AGENT))
     ringing.hangup()
     await floor.idle()
+
+
+async def test_a_phone_that_answers_by_itself_hears_whose_caller_it_is_before_they_talk(floor: Phones) -> None:
+    first, second = floor.pbx.book.providers
+    try:
+        await floor.pbx.render(replace(floor.pbx.book, providers=(replace(first, auto_answer=True), second)))
+        caller = await floor.pbx.dial()
+        await caller.answered()
+        agent = await first_to_ring(floor.pbx, "101", "102")
+        assert "answer-after=0" in agent.invite.first("Call-Info")
+        agent.answer()
+        await floor.sees(lambda: bell(agent))
+        await floor.sees(lambda: hears(agent, CALLER) and hears(caller, AGENT), 15)
+        caller.hangup()
+        await agent.ended()
+    finally:
+        await floor.pbx.render(floor.pbx.book)
+    caller = await floor.pbx.dial()
+    await caller.answered()
+    agent = await first_to_ring(floor.pbx, "101", "102")
+    assert agent.invite.first("Call-Info") == "", "nobody's choice any more"
+    caller.hangup()
+    await agent.ended()
+
+
+def bell(call: Call) -> bool:
+    """The first note of what is said into the agent's ear alone."""
+    if call.audio is None:
+        return False
+    heard = call.audio.heard(10)
+    return any(level(heard[start : start + 800], 660) > 0.5 for start in range(0, len(heard) - 800, 400))
