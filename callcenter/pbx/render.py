@@ -195,6 +195,7 @@ def _values(
         "modules": modules(version, phone=page is not None, opus=opus),
         "phone": page,
         "opus": bool(opus),
+        "prepares": version.prepares_queued_phones,
         "echo_code": ECHO_CODE,
         "unwanted": UNWANTED_EVENTS,
         "named_filters": version.filters_events_by_name,

@@ -46,6 +46,11 @@ class PbxVersion:
         """``cel_custom`` needs the module ``res_cdrel_custom`` since 20.19 and 22.9."""
         return self._has({20: 19, 22: 9})
 
+    @property
+    def prepares_queued_phones(self) -> bool:
+        """Whether ``Queue`` surely has the option ``b``; a version without it would read the text in it as options."""
+        return self._has({18: 26, 20: 10, 21: 5, 22: 0})
+
     def _has(self, since: dict[int, int]) -> bool:
         return self.major > max(since) or (self.major in since and self.minor >= since[self.major])
 

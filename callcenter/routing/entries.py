@@ -201,7 +201,10 @@ class ProviderEntry(Entry):
     service_level_s: int = Field(20, ge=1, le=600)
     thresholds: dict[str, float] = Field(default_factory=dict)
     auto_answer: bool = False
-    """Agents' phones answer this provider's calls by themselves, after a tone and the provider's name."""
+    """Agents' phones answer this provider's calls by themselves, after a tone and the provider's name.
+
+    From the queue with Asterisk 18.26, 20.10, 21.5, 22 and later.
+    """
 
     @field_validator("timezone")
     @classmethod
