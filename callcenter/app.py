@@ -134,8 +134,11 @@ class App:
             on_outage=self.on_outage,
             on_diagnosis=lambda examined: self.screens.diagnosis_changed(examined),
         )
+        self.lookups = lookups_of(
+            database, self.watch.lines, self.vault, clock, self.watch.outages, self.watch.diagnoses
+        )
         self.screens = Screens(
-            lookups_of(database, self.watch.lines, self.vault, clock, self.watch.outages, self.watch.diagnoses),
+            self.lookups,
             self.shelf.book,
             self.board.snapshot,
             clock,
@@ -340,6 +343,8 @@ class App:
             calling=self.on_calling_back,
             dialling=self.on_dialling,
             noted=self.screens.noted,
+            diagnoses=self.watch.diagnoses,
+            diagnose=self.lookups.diagnose,
             country=self.settings.country,
         )
 

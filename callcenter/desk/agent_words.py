@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -18,6 +19,8 @@ from callcenter.diag.verdict import Evidence, LineVerdict
 from callcenter.floor.states import NO_ANSWER, PHONE
 from callcenter.routing.book import Reason
 from callcenter.words import Missing
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,22 @@ class AgentWords:
     def fact(self, fact: Fact) -> str:
         """One line of evidence."""
         return self.fmt.text(fact.key, **{"about": "", **self._numbers(fact.args)})
+
+    def fact_then(self, fact: Fact) -> str:
+        """A fact that was kept: what this version has no sentence for is said by its key."""
+        return self._then(fact.key, self.fact, fact)
+
+    def concluded_then(self, found: Conclusion) -> str:
+        return self._then(found.cause, self.concluded, found)
+
+    def do_next_then(self, found: Conclusion) -> str:
+        return self._then("", self.do_next, found)
+
+    def _then(self, otherwise: str, say: Callable[[T], str], kept: T) -> str:
+        try:
+            return say(kept)
+        except KeyError:
+            return otherwise
 
     def concluded(self, found: Conclusion) -> str:
         return self.fmt.text(found.say, **self._told(found))

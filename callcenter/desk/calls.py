@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from callcenter.calls.notes import of_calls
 from callcenter.calls.outcome import CallOutcome
 from callcenter.calls.record import Direction, SegmentKind
+from callcenter.desk.agent_words import AgentWords
 from callcenter.desk.api import (
     Ask,
     CallId,
@@ -28,9 +29,11 @@ from callcenter.desk.api import (
     query_of,
 )
 from callcenter.desk.call_rows import CallFilter, CallRow, list_calls, one_call
+from callcenter.desk.diagnoses import standing
 from callcenter.desk.heard import HeardGiven, heard_of
-from callcenter.desk.pages import PAGES, PORTS, visible_providers, visitor_of, zone_of
+from callcenter.desk.pages import PAGES, PORTS, catalogue_of, visible_providers, visitor_of, zone_of
 from callcenter.desk.recordings import audio_path
+from callcenter.diag import diagnosis_rows
 from callcenter.recordings.store import recording_of
 from callcenter.routing.book import Provider
 from callcenter.routing.numbers import caller_number
@@ -206,6 +209,7 @@ async def call_page(request: web.Request) -> web.StreamResponse:
         recording = await recording_of(conn, UniqueId(request.match_info["call"]))
         notes = await of_calls(conn, [UniqueId(request.match_info["call"])])
         heard = await heard_of(conn, request.match_info["call"], visitor)
+        diagnoses = await diagnosis_rows.of_call(conn, UniqueId(request.match_info["call"]))
     if found is None:
         raise not_found()
     call, segments = found
@@ -222,6 +226,9 @@ async def call_page(request: web.Request) -> web.StreamResponse:
         reason_of=lambda code: _reason(provider, code, visitor.language),
         audio=audio_path,
         heard=heard,
+        diagnoses=diagnoses,
+        words=AgentWords(catalogue_of(request)),
+        standing=lambda kept: standing(kept, False, ports.clock()),
         agents={agent.extension: agent.name for agent in ports.book().agents},
     )
 

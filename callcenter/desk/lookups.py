@@ -59,7 +59,7 @@ class Lookups:
     """What agents wrote of these calls."""
     outage: Callable[[Subscriber], Outage | None] = lambda subscriber: None
     """The mass outage their line is known to be of: at once, from memory."""
-    diagnose: Callable[[Subscriber, UniqueId, str], Awaitable[Examined | Missing]] | None = None
+    diagnose: Callable[[Subscriber, UniqueId | None, str], Awaitable[Examined | Missing]] | None = None
     """Begins a full diagnosis of their line, for this call, by whom."""
     examined: Callable[[UniqueId], Examined | None] = lambda call: None
     """The newest diagnosis that was made in this call."""
@@ -134,7 +134,7 @@ def lookups_of(
             return None
         return await outages.look(device, onu, reading)
 
-    async def diagnose(subscriber: Subscriber, call: UniqueId, who: str) -> Examined | Missing:
+    async def diagnose(subscriber: Subscriber, call: UniqueId | None, who: str) -> Examined | Missing:
         device = await device_of(subscriber)
         if diagnoses is None or isinstance(device, Missing):
             return Missing("card.no_onu")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,13 +11,15 @@ from typing import Literal, Protocol
 
 from callcenter.calls.notes import CallNote
 from callcenter.config import PhoneSettings, WebSettings
+from callcenter.diag.diagnosis import Diagnoses, Examined
 from callcenter.floor.board import AgentNow as AgentNow
 from callcenter.floor.board import QueueNow as QueueNow
 from callcenter.floor.board import Snapshot as Snapshot
 from callcenter.floor.page_phones import PhoneLogin
 from callcenter.routing.book import Book
 from callcenter.store import Database
-from callcenter.words import Clock, ProviderId, UniqueId
+from callcenter.subscribers.directory import Subscriber
+from callcenter.words import Clock, Missing, ProviderId, UniqueId
 
 
 class PartState(StrEnum):
@@ -188,4 +190,8 @@ class DeskPorts:
     phone: PhoneSettings = field(default_factory=PhoneSettings)
     relays: Callable[[str], Sequence[Mapping[str, object]]] = lambda _user: ()
     """The TURN servers as ``RTCIceServer`` has them, with credentials of this user for a limited time."""
+    diagnoses: Diagnoses | None = None
+    """The full diagnoses under way here."""
+    diagnose: Callable[[Subscriber, UniqueId | None, str], Awaitable[Examined | Missing]] | None = None
+    """Begins one of their line: in which call, by whom."""
     country: str = "UA"

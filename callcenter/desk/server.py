@@ -13,6 +13,7 @@ from callcenter.desk import (
     callback_orders,
     callbacks,
     calls,
+    diagnoses,
     docs,
     guard,
     health,
@@ -66,6 +67,7 @@ API: tuple[AnyRoute, ...] = (
     *reports.API,
     *recordings.API,
     *subscribers.API,
+    *diagnoses.API,
     *lines.API,
     *alarms.API,
 )

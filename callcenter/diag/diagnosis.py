@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy.exc import DBAPIError
 
 from callcenter.diag import diagnosis_rows
 from callcenter.diag.conclusion import Evidence, Lamp, conclude
-from callcenter.diag.diagnosis_rows import KeptDiagnosis
 from callcenter.diag.examination import AsksCli, Examination, KnowsOutages, Pings, ReadsLines, ReadsPorts
 from callcenter.diag.examined import (
     Answer,
@@ -32,7 +31,7 @@ from callcenter.diag.examined import (
 )
 from callcenter.diag.inquiry import Inquiry
 from callcenter.diag.verdict import Thresholds
-from callcenter.errors import Unavailable
+from callcenter.errors import RuleBroken, Unavailable
 from callcenter.store import Database, Scope
 from callcenter.words import Clock, ProviderId, UniqueId
 
@@ -42,6 +41,8 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 20
 """Diagnoses under way at the same time; the next wait their turn, so that a storm of them disturbs no card."""
+MOST_WAITING = 300
+"""More do not wait for their turn: they are refused."""
 LONGEST = 120.0
 """Seconds after which a diagnosis is concluded from what it has, whatever is still awaited."""
 KEPT = 500
@@ -90,16 +91,22 @@ class Diagnoses:
         """The newest one that was made in this call, while it is in memory."""
         return self.one(self._of_call.get(call, 0))
 
-    async def kept_of_call(self, provider: ProviderId, call: UniqueId) -> Sequence[KeptDiagnosis]:
-        """Every diagnosis that was made in this call, as it was then. Raises ``Unavailable``."""
-        async with self._database.scoped(Scope.only([provider])) as connection:
-            return await diagnosis_rows.of_call(connection, call)
+    def of_row(self, row: int) -> Examined | None:
+        """The one that is kept there, while it is under way here."""
+        now = (each.examined for each in self._inquiries.values())
+        return next((each for each in now if each.row == row and each.ended_at is None), None)
 
     async def start(self, about: LineAbout, who: str, call: UniqueId | None = None) -> Examined:
-        """Begins; ``on_change`` tells what is learned. One that is under way for the same call goes on instead."""
-        running = None if call is None else self.of_call(call)
-        if running is not None and running.ended_at is None and running.about == about:
-            return running
+        """Begins; ``on_change`` tells what is learned. One under way for the same line and call goes on instead.
+
+        Raises ``RuleBroken`` where so many wait that nobody would see this one end.
+        """
+        for running in self._inquiries.values():
+            now = running.examined
+            if now.ended_at is None and now.call == call and now.about == about:
+                return now
+        if len(self._waiting) >= MOST_WAITING:
+            raise RuleBroken(f"{MOST_WAITING} diagnoses wait for their turn already", "diag.too_many", n=MOST_WAITING)
         self._begun += 1
         evidence = Evidence(mac=about.mac, vlan=about.vlan)
         examined = Examined(self._begun, about, call, who, self._clock(), steps_of(about), evidence=evidence)

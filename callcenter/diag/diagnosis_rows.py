@@ -15,7 +15,7 @@ from callcenter.diag import tables
 from callcenter.diag.conclusion import Conclusion, Confidence, Lamp
 from callcenter.diag.examined import Answer, Concluded, Examined, Fact, Step, StepName, StepState
 from callcenter.diag.verdict import Cause, Level
-from callcenter.words import SubscriberId, UniqueId
+from callcenter.words import ProviderId, SubscriberId, UniqueId
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,9 @@ class KeptDiagnosis:
     """A diagnosis as it was then. What this version does not understand of another's is left out."""
 
     id: int
+    provider: ProviderId
     call: UniqueId | None
+    subscriber: SubscriberId | None
     line: str
     """The ONU or the port that was looked at."""
     who: str
@@ -38,6 +40,17 @@ class KeptDiagnosis:
     @property
     def conclusion(self) -> Conclusion | None:
         return self.concluded[-1].conclusion if self.concluded else None
+
+
+def kept_of(examined: Examined, row: int) -> KeptDiagnosis:
+    """The same of one that is under way: what is concluded early counts as concluded just now."""
+    about, concluded = examined.about, examined.concluded
+    if not concluded and examined.conclusion is not None:
+        concluded = (Concluded(examined.started_at, examined.conclusion),)
+    return KeptDiagnosis(
+        row, about.provider, examined.call, about.subscriber, about.onu or about.port or "", examined.who,
+        examined.started_at, examined.ended_at, examined.steps, examined.answers, concluded,
+    )  # fmt: skip
 
 
 async def begin(connection: AsyncConnection, examined: Examined) -> int:
@@ -66,6 +79,13 @@ async def of_call(connection: AsyncConnection, call: UniqueId) -> list[KeptDiagn
     c = tables.diagnosis.c
     rows = await connection.execute(select(*c).where(c.call_id == call).order_by(c.started_at, c.id))
     return [_kept(row) for row in rows]
+
+
+async def one(connection: AsyncConnection, number: int) -> KeptDiagnosis | None:
+    """In the transaction's scope."""
+    found = await connection.execute(select(*tables.diagnosis.c).where(tables.diagnosis.c.id == number))
+    row = found.one_or_none()
+    return None if row is None else _kept(row)
 
 
 async def of_subscriber(
@@ -110,6 +130,8 @@ def _kept(row: Row[Any]) -> KeptDiagnosis:
     told = [{"at": since, **each} for each in [*verdict.get("before", ()), *([verdict] if verdict else [])]]
     return KeptDiagnosis(
         id=row.id,
+        provider=ProviderId(row.provider_id),
+        subscriber=None if row.subscriber_id is None else SubscriberId(row.subscriber_id),
         call=None if row.call_id is None else UniqueId(row.call_id),
         line=row.line,
         who=row.who,

@@ -45,7 +45,7 @@ async def ids(house: House) -> dict[str, dict[int, str]]:
     """What a path can name, by provider."""
     found: dict[str, dict[int, str]] = {
         "call": MISSED, "recording": RECORDINGS, "callback": {}, "alarm": {}, "row": {}, "message": {},
-        "extension": {1: "101", 2: "102"}, "shift": {2: "1"}, "device": {},
+        "extension": {1: "101", 2: "102"}, "shift": {2: "1"}, "device": {}, "subscriber": {}, "diagnosis": {},
     }  # fmt: skip
     async with house.db.scoped(Scope.all()) as conn:
         await conn.execute(
@@ -54,7 +54,16 @@ async def ids(house: House) -> dict[str, dict[int, str]]:
                 "ON CONFLICT DO NOTHING"
             )
         )
+        await conn.execute(
+            text(
+                "INSERT INTO diagnosis (provider_id, call_id, started_at, who) "
+                "SELECT 2, :call, now(), 'user:Тарас' WHERE NOT EXISTS (SELECT FROM diagnosis)"
+            ),
+            {"call": CALLS[2]},
+        )
         for kind, query in (
+            ("subscriber", "SELECT provider_id, id FROM subscriber"),
+            ("diagnosis", "SELECT provider_id, id FROM diagnosis"),
             ("callback", "SELECT provider_id, id FROM callback WHERE callable"),
             ("device", "SELECT provider_id, id FROM device"),
             ("alarm", "SELECT provider_id, id FROM alarm WHERE provider_id IS NOT NULL"),

@@ -16,7 +16,17 @@ from callcenter.diag import diagnosis_rows
 from callcenter.diag.cli import Cli
 from callcenter.diag.conclusion import Confidence, Lamp
 from callcenter.diag.devices import Device, device_by_name, put_device
-from callcenter.diag.diagnosis import AT_ONCE, Diagnoses, Examined, Fact, LineAbout, Step, StepName, StepState
+from callcenter.diag.diagnosis import (
+    AT_ONCE,
+    MOST_WAITING,
+    Diagnoses,
+    Examined,
+    Fact,
+    LineAbout,
+    Step,
+    StepName,
+    StepState,
+)
 from callcenter.diag.diagnosis_rows import KeptDiagnosis
 from callcenter.diag.examined import steps_of
 from callcenter.diag.inquiry import Inquiry
@@ -28,6 +38,7 @@ from callcenter.diag.reading import LineDetails
 from callcenter.diag.snmp import Snmp
 from callcenter.diag.sweep import Sweeper
 from callcenter.diag.verdict import Cause
+from callcenter.errors import RuleBroken
 from callcenter.store import Database, Scope
 from callcenter.words import DeviceId, Missing, ProviderId, UniqueId
 from lab.cli_device import CliDevice
@@ -88,10 +99,15 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    database: Database, family: str = "bdcom_epon", cli: CliDevice | None = None, at_once: int = AT_ONCE
+    database: Database,
+    family: str = "bdcom_epon",
+    cli: CliDevice | None = None,
+    at_once: int = AT_ONCE,
+    seeds: bool = True,
 ) -> AsyncIterator[Bench]:
     async with database.scoped(Scope.all()) as connection:
-        await connection.execute(text("INSERT INTO provider (slug, brand) VALUES ('svitlo', 'СвітлоНет')"))
+        if seeds:
+            await connection.execute(text("INSERT INTO provider (slug, brand) VALUES ('svitlo', 'СвітлоНет')"))
     snmp, door, clock, seen, changed = Snmp(), Cli(), Clock(), [], asyncio.Event()
     snmp.start()
 
@@ -127,11 +143,16 @@ def states(examined: Examined) -> dict[StepName, StepState]:
     return {step.name: step.state for step in examined.steps}
 
 
+async def rows_of(database: Database, provider: ProviderId, call: UniqueId = CALL) -> list[KeptDiagnosis]:
+    async with database.scoped(Scope.only([provider])) as connection:
+        return await diagnosis_rows.of_call(connection, call)
+
+
 async def kept(house: Bench, many: int = 1, conclusions: int = 1) -> list[KeptDiagnosis]:
     """The rows, once so many of them are concluded so many times: the screen is told before the database."""
     async with asyncio.timeout(20):
         while True:
-            found = list(await house.diagnoses.kept_of_call(OURS, CALL))
+            found = await rows_of(house.database, OURS)
             if len(found) == many and all(len(each.concluded) >= conclusions for each in found):
                 return found
             await asyncio.sleep(0.01)
@@ -265,7 +286,9 @@ async def test_two_hundred_at_once_take_their_turns(database: Database) -> None:
     async with bench(database) as house:
         onus = list(house.olt.plant.onus.values())
         begun = [
-            await house.diagnoses.start(replace(house.about(onus[number % len(onus)]), ip=None), "user:Олена")
+            await house.diagnoses.start(
+                replace(house.about(onus[number % len(onus)]), ip=None), "user:Олена", UniqueId(f"1773144000.{number}")
+            )
             for number in range(200)
         ]
         last = await house.until(begun[-1].id, lambda now: now.ahead > 0)
@@ -279,6 +302,18 @@ async def test_two_hundred_at_once_take_their_turns(database: Database) -> None:
         async with asyncio.timeout(20), database.scoped(Scope.only([OURS])) as connection:
             while (await connection.execute(text("SELECT count(verdict) FROM diagnosis"))).scalar_one() < 200:
                 await asyncio.sleep(0.01)
+
+
+async def test_so_many_wait_that_the_next_is_refused(database: Database) -> None:
+    async with bench(database, at_once=1) as house:
+        house.olt.fault = Fault.SILENT
+        about = replace(house.about(house.cast[0]), ip=None)
+        for number in range(MOST_WAITING + 1):
+            last = await house.diagnoses.start(about, "user:Олена", UniqueId(f"1773144000.{number}"))
+        await house.until(last.id, lambda now: now.ahead == MOST_WAITING)
+        with pytest.raises(RuleBroken, match="wait for their turn"):
+            await house.diagnoses.start(about, "user:Олена")
+        assert (await house.diagnoses.start(about, "user:Олена", UniqueId("1773144000.7"))).id == 8, "it waits already"
 
 
 async def test_a_line_on_a_switch(database: Database) -> None:
@@ -410,7 +445,7 @@ async def test_what_devices_say_is_kept_whatever_it_is(database: Database) -> No
         async with database.scoped(Scope.only([OURS])) as connection:
             examined = replace(examined, row=await diagnosis_rows.begin(connection, examined))
             await diagnosis_rows.save(connection, examined)
-        [row] = await house.diagnoses.kept_of_call(OURS, CALL)
+        [row] = await rows_of(database, OURS)
         assert row.steps[0].facts[0].args == {"line": hostile.replace("\x00", "").replace("\ud800", "?"), "n": "–"}
 
 
@@ -437,4 +472,4 @@ async def test_one_provider_never_reads_anothers_diagnosis(database: Database) -
     async with bench(database) as house:
         await house.examine(house.cast[0])
         assert await kept(house)
-        assert await house.diagnoses.kept_of_call(ProviderId(2), CALL) == []
+        assert await rows_of(database, ProviderId(2)) == []
