@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--no-first-run", "--autoplay-policy=no-user-gesture-required"]  # fmt: skip
+from lab.house import House
+from tests.browser.chromium import QUIET, chromium_path
+from tests.browser.phone_pages import phone_house
 
-
-def chromium_path() -> str | None:
-    """The machine's own; ``None`` for the one that Playwright brought."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+FLAGS = [*QUIET, "--autoplay-policy=no-user-gesture-required"]
 
 
 @pytest.fixture
@@ -24,3 +21,10 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def page_phones() -> AsyncIterator[House]:
+    """One house for all tests of phones in pages."""
+    async with phone_house() as house:
+        yield house

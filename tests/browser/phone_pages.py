@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from lab.house import House
 from lab.plan import LabOlt, LabProvider, Plan
 from lab.sip import CONTROLLED, Call, Tone
-from tests.browser.conftest import chromium_path
+from tests.browser.chromium import QUIET, chromium_path
 from tests.live.ports import free_ports
 
 DID = "380441230001"
@@ -42,10 +43,11 @@ PLAN = Plan(
     agent_tone=Tone(880),
     caller_tone=Tone(440),
 )
+RATE = 8_000
+LOUD, SILENT = 200.0, 30.0
+"""Root mean squares of 16-bit samples: Chromium's beeping microphone over a second, and nobody."""
 MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 """A microphone that beeps once a second and is given without a question."""
-QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--no-first-run")  # fmt: skip
 
 
 @asynccontextmanager
@@ -56,6 +58,18 @@ async def phone_house(plan: Plan = PLAN) -> AsyncIterator[House]:
             for phone in house.phones.values():
                 phone.behaviour = CONTROLLED
             yield house
+
+
+@asynccontextmanager
+async def quiet_afterwards(house: House) -> AsyncIterator[None]:
+    """Whatever a test leaves on the line is hung up."""
+    for phone in house.phones.values():
+        phone.forget()
+    try:
+        yield
+    finally:
+        await house.callers.hang_up_all()
+        await house.phone_agent.hang_up_all()
 
 
 @asynccontextmanager
@@ -110,10 +124,24 @@ async def talks(house: House, page: Page, caller: str, did: str = DID) -> Call:
     return call
 
 
-async def loudness(call: Call, *, above: float = -1.0, below: float = 1e9) -> bool:
-    """Whether the last second that this leg heard was so loud: the root of the mean square, of 32768."""
+async def hears_somebody(call: Call) -> bool:
+    """Whether the last second that this leg heard was loud; a leg that is on hold or muted away gets nothing new."""
     assert call.audio is not None
     samples = call.audio.heard(1.0)
-    if len(samples) < 8000:
-        return False
-    return above < math.sqrt(sum(each * each for each in samples) / len(samples)) < below
+    return len(samples) >= RATE and _root_mean_square(samples) > LOUD
+
+
+async def hears_nobody(call: Call) -> bool:
+    """Whether a second goes by, counted in the frames this leg sends, in which it hears nothing or silence."""
+    sound = call.audio
+    assert sound is not None
+    for frames in (25, 50):  # what was on its way is not counted
+        sound.forget()
+        until_sent = sound.sent + frames
+        while sound.sent < until_sent and not call.is_ended:
+            await asyncio.sleep(0.02)
+    return not call.is_ended and _root_mean_square(sound.heard(1.0)) < SILENT
+
+
+def _root_mean_square(samples: Sequence[int]) -> float:
+    return math.sqrt(sum(each * each for each in samples) / max(1, len(samples)))

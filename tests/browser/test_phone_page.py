@@ -17,9 +17,10 @@ from tests.browser.phone_pages import (
     a_browser,
     at_work,
     begin_work,
-    loudness,
-    phone_house,
+    hears_nobody,
+    hears_somebody,
     phone_is,
+    quiet_afterwards,
     signed_in,
     talks,
 )
@@ -30,18 +31,16 @@ from tests.live.conftest import until
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def house() -> AsyncIterator[House]:
-    async with phone_house() as built:
-        yield built
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(page_phones: House) -> AsyncIterator[House]:
+    async with quiet_afterwards(page_phones):
+        yield page_phones
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def browser(house: House) -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[Browser]:
     async with a_browser() as browser:
         yield browser
-    await house.callers.hang_up_all()
-    await house.phone_agent.hang_up_all()
 
 
 async def test_a_queues_call_rings_in_the_page_and_is_answered_by_a_key(house: House, browser: Browser) -> None:
@@ -65,14 +64,14 @@ async def test_a_queues_call_rings_in_the_page_and_is_answered_by_a_key(house: H
 async def test_a_muted_agent_is_not_heard_and_says_so(house: House, browser: Browser) -> None:
     page = await at_work(house, await browser.new_context())
     call = await talks(house, page, "380639100002")
-    await until(lambda: loudness(call, above=200), 20, "the caller hears the agent's microphone")
+    await until(lambda: hears_somebody(call), 20, "the caller hears the agent's microphone")
     await page.keyboard.press("u")
     await expect(page.locator("#mute")).to_have_attribute("aria-pressed", "true")
     await expect(page.locator("#trouble")).to_contain_text("вас не чують")
-    await until(lambda: loudness(call, below=30), 20, "the caller hears nothing")
+    await until(lambda: hears_nobody(call), 20, "the caller hears nothing")
     await page.keyboard.press("u")
     await expect(page.locator("#mute")).to_have_attribute("aria-pressed", "false")
-    await until(lambda: loudness(call, above=200), 20, "the caller hears the agent again")
+    await until(lambda: hears_somebody(call), 20, "the caller hears the agent again")
 
 
 async def test_keys_typed_with_the_pad_open_are_heard_as_keys_and_never_choose_anything(
@@ -241,7 +240,7 @@ async def test_a_page_that_is_loaded_again_comes_back_to_the_talk(house: House, 
     call = await talks(house, page, "380639100007")
     await page.reload()
     await phone_is(page, "talking", within_s=60)
-    await until(lambda: loudness(call, above=200), 20, "the caller hears the agent again")
+    await until(lambda: hears_somebody(call), 20, "the caller hears the agent again")
     assert not call.is_ended
     await expect(page.locator(".card[data-stage=talking]")).to_be_visible()
 
@@ -255,7 +254,7 @@ async def test_who_orders_a_call_need_not_pick_up(house: House, browser: Browser
     call = await subscriber.rings()
     call.answer()
     await phone_is(page, "talking")
-    await until(lambda: loudness(call, above=200), 20, "the subscriber hears the agent")
+    await until(lambda: hears_somebody(call), 20, "the subscriber hears the agent")
     await expect(page.locator(".card")).to_contain_text("063 910 00 08")
     await page.keyboard.press("x")
     await phone_is(page, "registered")

@@ -9,6 +9,8 @@
   const at = (id) => document.getElementById(id);
   const [answer, hangUpHere, mute, pad, padSaid, bar] = ["answer", "hang-up-here", "mute", "pad", "pad-said", "phone-bar"].map(at);
   const words = Object.fromEntries([...document.querySelectorAll("#phone-words [data-word]")].map((one) => [one.dataset.word, one.textContent]));
+  let pressed = ""; // keys that a phone on the desk has not been told yet
+  let passing = false;
   let deskMuted = false; // a phone on the desk does not say so: what we ordered last
 
   /** What the phone is at: ours says so itself, of one on the desk the service told. */
@@ -89,10 +91,23 @@
     else at("trouble").hidden = true;
   }
 
+  /** Keys for a phone on the desk go one order after another, what was pressed meanwhile in the next: they keep their order. */
+  async function pass(key) {
+    pressed += key;
+    if (passing) return;
+    passing = true;
+    while (pressed) {
+      const digits = pressed.slice(0, 32);
+      pressed = pressed.slice(32);
+      if (!(await live.give(`${me}/dtmf`, { digits }))) pressed = "";
+    }
+    passing = false;
+  }
+
   function press(key) {
     if (browser) {
       if (!phone.press(key)) return;
-    } else live.give(`${me}/dtmf`, { digits: key });
+    } else pass(key);
     padSaid.textContent = (padSaid.textContent + key).slice(-16);
     const button = pad.querySelector(`[data-key="${CSS.escape(key)}"]`);
     button.classList.add("pressed");
