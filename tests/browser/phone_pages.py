@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -79,6 +81,19 @@ async def a_browser(flags: Sequence[str] = MICROPHONE) -> AsyncIterator[Browser]
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=[*QUIET, *flags])
         yield browser
         await browser.close()
+
+
+@asynccontextmanager
+async def network_cut(browser: Browser) -> AsyncIterator[None]:
+    """Nothing leaves the browser or reaches it: what speaks with the network for its pages stands still, unnoticed."""
+    session = await browser.new_browser_cdp_session()
+    found = await session.send("SystemInfo.getProcessInfo")
+    [network] = [each["id"] for each in found["processInfo"] if each["type"] == "network.mojom.NetworkService"]
+    os.kill(network, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(network, signal.SIGCONT)
 
 
 async def signed_in(house: House, context: BrowserContext, extension: str = "101") -> Page:

@@ -11,7 +11,16 @@ from sqlalchemy import text
 
 from callcenter.store import Scope
 from lab.house import House
-from tests.browser.phone_pages import DID, a_browser, at_work, hears_somebody, phone_is, quiet_afterwards, talks
+from tests.browser.phone_pages import (
+    DID,
+    a_browser,
+    at_work,
+    hears_somebody,
+    network_cut,
+    phone_is,
+    quiet_afterwards,
+    talks,
+)
 from tests.live.conftest import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
@@ -54,6 +63,32 @@ async def test_a_talk_outlives_an_asterisk_that_hangs_for_a_while(house: House, 
     await until(lambda: hears_somebody(call), 60, "the caller hears the agent again")
     assert not call.is_ended
     assert "lost" in await page.evaluate("() => window.__states")
+
+
+async def test_a_cut_network_shows_and_the_talk_is_there_when_it_is_back(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    call = await talks(house, page, "380639200005")
+    async with network_cut(browser):
+        await phone_is(page, "lost")
+        await expect(page.locator("#phone-bar")).to_be_visible()
+    await phone_is(page, "talking", within_s=60)
+    await until(lambda: hears_somebody(call), 60, "the caller hears the agent again")
+    await expect(page.locator("#phone-bar")).to_be_hidden()
+    assert not call.is_ended
+
+
+async def test_a_cut_network_makes_who_waits_for_calls_unreachable(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    async with network_cut(browser):
+        await phone_is(page, "lost")
+
+        async def unreachable() -> bool:
+            board = await house.api("GET", "/wallboard")
+            return any(each["extension"] == "101" and each["state"] == "unreachable" for each in board["agents"])
+
+        await until(unreachable, 60, "101 is unreachable on the board")
+    await phone_is(page, "registered", within_s=60)
+    await expect(page.locator("#status .state.ready")).to_be_visible(timeout=60_000)
 
 
 async def test_a_new_asterisk_finds_its_phones_again(house: House, browser: Browser) -> None:

@@ -3,8 +3,8 @@
 
 window.phone = (() => {
   const { live, phoneSound: sound, phoneTab: tab } = window;
-  const PING_EVERY = 10000; // ms between two questions whether Asterisk still hears us
-  const PING_WITHIN = 5000;
+  const PING_EVERY = 6000; // ms between two questions whether Asterisk still hears us
+  const PING_WITHIN = 4000;
   const REGISTER_FOR = 120; // seconds
   const STATS_EVERY = 5000;
   const FORGOTTEN = new Set([401, 403, 407]); // what Asterisk says to credentials that are good no more
@@ -36,6 +36,7 @@ window.phone = (() => {
   function settle() {
     if (!ua) return;
     if (!ua.isConnected()) set("lost");
+    else if (phone.call?.answered && isBroken(phone.call)) set("lost", "sound");
     else if (phone.call) set(phone.call.answered ? "talking" : "ringing", phone.call.answered && phone.why === "unheard" ? "unheard" : "");
     else if (ua.isRegistered()) set("registered");
     else if (phone.state !== "lost") set("connecting");
@@ -193,22 +194,25 @@ window.phone = (() => {
     later(Math.min(Math.max(5000, left * 0.75), 2 ** 31 - 1), () => { if (mine === round) renew(mine); });
   }
 
-  /** A connection that is cut says nothing: Asterisk is asked, and any answer is one. */
   function listen(mine) {
     later(PING_EVERY, () => {
       if (mine !== round) return;
-      if (ua.isConnected()) {
-        const asked = socket;
-        const dead = setTimeout(() => { if (mine === round && ua.isConnected()) asked.drop(); }, PING_WITHIN);
-        const heard = ({ originator, response }) => {
-          if (originator !== "local") clearTimeout(dead);
-          if (mine === round && FORGOTTEN.has(response?.status_code)) renew(mine); // or another tab is the phone now
-        };
-        ua.sendOptions(given.uri, null, { eventHandlers: { succeeded: heard, failed: heard } });
-      }
+      ping(mine);
       timers = timers.slice(-20);
       listen(mine);
     });
+  }
+
+  /** A connection that is cut says nothing: Asterisk is asked, and any answer is one. */
+  function ping(mine) {
+    if (!ua.isConnected()) return;
+    const asked = socket;
+    const dead = setTimeout(() => { if (mine === round && ua.isConnected()) asked.drop(); }, PING_WITHIN);
+    const heard = ({ originator, response }) => {
+      if (originator !== "local") clearTimeout(dead);
+      if (mine === round && FORGOTTEN.has(response?.status_code)) renew(mine); // or another tab is the phone now
+    };
+    ua.sendOptions(given.uri, null, { eventHandlers: { succeeded: heard, failed: heard } });
   }
 
   // --- calls ---
@@ -308,8 +312,9 @@ window.phone = (() => {
       else if (["disconnected", "failed"].includes(state) && phone.call === call && !broken) {
         broken = Date.now();
         later(state === "failed" ? 0 : BROKEN_FOR, mend);
+        ping(round);
       }
-      changed();
+      if (phone.call === call) settle();
     });
   }
 

@@ -53,7 +53,7 @@
 
   function trouble() {
     if (phone.state === "refused" || phone.state === "off") return { why: words[`phone.why.${phone.why}`], more: phone.detail, todo: phone.why === "elsewhere" ? "take_over" : "again", bad: phone.state === "refused" };
-    if (phone.state === "lost") return { why: words[phone.why === "service" ? "phone.why.service" : "phone.why.lost"], bad: true };
+    if (phone.state === "lost") return { why: words[`phone.why.${phone.why || "lost"}`], bad: true };
     if (phone.state === "connecting" && phone.why === "microphone") return { why: words["phone.why.microphone"] };
     if (phone.call && phone.why === "unheard") return { why: words["phone.why.unheard"], bad: true };
     if (sound.silent) return { why: words["phone.why.silent"] };
