@@ -338,3 +338,17 @@ _HELD_BY_ANOTHER_PROGRAM = """() => {
   navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotReadableError'));
 }"""
 """As a browser says it of a microphone that another program holds, which no flag of Chromium plays."""
+
+
+async def test_a_phone_that_answers_by_itself_says_whose_caller_it_is_first(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    await house.callcenter("agent", "set", "101", "--auto-answer")
+    await house.callcenter("asterisk", "render", "--install")
+    try:
+        call = await house.dial(DID, "380639100016")
+        await phone_is(page, "talking")
+        await until(lambda: hears_somebody(call), 20, "the caller hears the agent")
+        await expect(page.locator(".card[data-stage=talking] h1")).to_have_text("СвітлоНет")
+    finally:
+        await house.callcenter("agent", "set", "101", "--no-auto-answer")
+        await house.callcenter("asterisk", "render", "--install")
