@@ -9,6 +9,7 @@
   const at = (id) => document.getElementById(id);
   const [answer, hangUpHere, mute, pad, padSaid, bar] = ["answer", "hang-up-here", "mute", "pad", "pad-said", "phone-bar"].map(at);
   const words = Object.fromEntries([...document.querySelectorAll("#phone-words [data-word]")].map((one) => [one.dataset.word, one.textContent]));
+  let madeWayFor = null;
   let pressed = ""; // keys that a phone on the desk has not been told yet
   let passing = false;
   let deskMuted = false; // a phone on the desk does not say so: what we ordered last
@@ -30,8 +31,8 @@
     const { ringing, talking, muted } = now();
     show(answer, ringing);
     // Nothing that is open over the page may keep its agent from answering.
-    if (ringing && answer.dataset.since !== String(phone.call?.since)) {
-      answer.dataset.since = String(phone.call?.since);
+    if (ringing && madeWayFor !== phone.call) {
+      madeWayFor = phone.call;
       for (const open of document.querySelectorAll("dialog[open]")) open.close();
     }
     show(mute, talking);
