@@ -109,6 +109,9 @@ async def test_another_page_opens_over_the_agents_page_and_the_talk_goes_on(hous
     await expect(page.locator("#panel-title")).to_have_text("Передзвонити")
     await expect(inside.get_by_role("link", name="Робоче місце")).to_be_hidden()
     await inside.locator("h1").click()
+    await page.keyboard.press("u")
+    await expect(page.locator("#mute")).to_have_attribute("aria-pressed", "true")
+    await inside.locator("h1").click()
     await page.keyboard.press("Escape")
     await expect(page.locator("#panel")).to_be_hidden()
     assert page.url == f"{house.url}/agent"
@@ -198,6 +201,27 @@ async def test_a_phone_taken_by_another_browser_lets_go_without_a_word_between_t
     await phone_is(second, "registered")
     await phone_is(first, "off", within_s=60)
     assert await first.evaluate("() => phone.why") == "elsewhere"
+
+
+async def test_a_closed_tab_leaves_the_phone_to_the_one_that_is_left(house: House, browser: Browser) -> None:
+    context = await browser.new_context()
+    first = await at_work(house, context)
+    second = await context.new_page()
+    await second.goto(f"{house.url}/agent")
+    await phone_is(second, "off")
+    await first.close()
+    await phone_is(second, "registered", within_s=60)
+
+
+async def test_a_colleague_who_calls_is_named_though_there_is_no_card(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    colleague = await house.phones["103"].dial(f"sip:101@127.0.0.1:{house.ports.sip}")
+    await phone_is(page, "ringing")
+    await expect(page.locator("#phone-bar")).to_contain_text("Тарас")
+    await page.keyboard.press("a")
+    await colleague.answered()
+    await phone_is(page, "talking")
+    await until(lambda: hears_somebody(colleague), 20, "the colleague hears the agent")
 
 
 async def test_a_copied_tab_is_another_tab(house: House, browser: Browser) -> None:

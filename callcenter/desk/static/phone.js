@@ -6,6 +6,7 @@ window.phone = (() => {
   const PING_EVERY = 6000; // ms between two questions whether Asterisk still hears us
   const PING_WITHIN = 4000;
   const REGISTER_FOR = 120; // seconds
+  const HEIR_AFTER = 5000;
   const STATS_EVERY = 5000;
   const FORGOTTEN = new Set([401, 403, 407]); // what Asterisk says to credentials that are good no more
   const BROKEN_FOR = 4000; // ms that sound may be cut before it is sought anew
@@ -406,9 +407,14 @@ window.phone = (() => {
   // --- what happens around the page ---
 
   function watch() {
-    tab.hear((word) => { if (word === "taken" && phone.state !== "off") refuse("off", "elsewhere"); });
+    tab.hear((word) => {
+      if (word === "taken" && phone.state !== "off") refuse("off", "elsewhere");
+      // The other tab was closed, or loaded again: then it is back sooner than we ask.
+      if (word === "gone" && phone.why === "elsewhere") later(HEIR_AFTER, () => { if (phone.why === "elsewhere") start(); });
+    });
     window.addEventListener("offline", () => { if (ua?.isConnected()) socket.drop(); });
     window.addEventListener("pagehide", () => {
+      if (ua) tab.tell("gone");
       if (!phone.call) return;
       navigator.sendBeacon("/api/v1/phone/leaving", new URLSearchParams({ csrf: live.csrf, tab: tab.id }));
     });

@@ -57,6 +57,7 @@
     if (phone.state === "lost") return { why: words[`phone.why.${phone.why || "lost"}`], bad: true };
     if (phone.state === "connecting" && phone.why === "microphone") return { why: words["phone.why.microphone"] };
     if (phone.call && phone.why === "unheard") return { why: words["phone.why.unheard"], bad: true };
+    if (now().ringing && window.agentPage.card()?.dataset.stage !== "ringing") return { why: `${words["phone.rings"]}: ${phone.call.name || phone.call.from}`, good: true };
     if (sound.silent) return { why: words["phone.why.silent"] };
     return null;
   }
@@ -72,7 +73,7 @@
     const wrong = trouble();
     bar.hidden = !wrong;
     if (!wrong) return;
-    bar.className = `bar ${wrong.bad ? "bad" : "warn"}`;
+    bar.className = `bar ${wrong.bad ? "bad" : wrong.good ? "good" : "warn"}`;
     const text = [wrong.why, wrong.more].filter(Boolean).join(" ");
     if (bar.querySelector("span").textContent !== text) bar.querySelector("span").textContent = text;
     const button = bar.querySelector("button");

@@ -7,6 +7,7 @@
   const frame = document.getElementById("panel-page");
   const title = document.getElementById("panel-title");
   const tab = document.getElementById("panel-tab");
+  const TALK = new Set(["KeyA", "KeyH", "KeyU", "KeyX"]); // answering, holding, mute and hanging up need no way back
   let from = null; // what was clicked: the keyboard goes on there
 
   function open(link) {
@@ -61,7 +62,11 @@
     for (const ours of inside.document.querySelectorAll('.top .me, .top a[href="/agent"]')) ours.hidden = true;
     tab.href = href;
     inside.document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !event.defaultPrevented && !inside.document.querySelector("dialog[open]")) close();
+      if (event.defaultPrevented || inside.document.querySelector("dialog[open]")) return;
+      if (event.key === "Escape") close();
+      else if (TALK.has(event.code) && !event.target.closest("input, select, textarea") && !event.ctrlKey && !event.altKey && !event.metaKey) {
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, code: event.code, bubbles: true, cancelable: true }));
+      }
     });
     return undefined;
   });
