@@ -41,6 +41,7 @@ def _settings(command: Any) -> Any:
             click.option("--callback-every-min", type=int, help="The least time between two of them."),
             click.option("--callback-talk-s", type=float, help="A shorter call back has not reached the subscriber."),
             click.option("--service-level-s", type=int, help="Answered within so much is in time, for reports."),
+            click.option("--agents-restart/--no-agents-restart", default=None, help="Agents too may restart an ONU."),
             click.option(
                 "--auto-answer/--no-auto-answer", default=None, help="Phones answer its callers by themselves."
             ),

@@ -12,10 +12,13 @@ from callcenter.desk.api import Ask, Gives, Id, Limit, Route, Takes, not_found, 
 from callcenter.desk.card import norms_of
 from callcenter.desk.guard import must_lead
 from callcenter.desk.light import HEIGHT, WIDTH, Picture, Span, picture
+from callcenter.desk.line_changes import API as CHANGES
+from callcenter.desk.line_changes import carry_out_on_page, on_page, planned_by_form
 from callcenter.desk.line_rows import days_of, device_of, device_rows, light_of
 from callcenter.desk.outage_words import OutageWords
 from callcenter.desk.pages import PAGES, PORTS, catalogue_of, visible_providers, visitor_of, zone_of
 from callcenter.diag import outage_rows
+from callcenter.diag.changes import Plan
 from callcenter.diag.outage_rows import Outage
 from callcenter.diag.worse import Worse
 from callcenter.diag.worse_rows import worse_lines
@@ -157,9 +160,20 @@ async def page(request: web.Request) -> web.StreamResponse:
 
 
 async def one_line(request: web.Request) -> web.StreamResponse:
-    """One ONU's light on a page of its own."""
+    """One ONU's light on a page of its own, and what is and may be changed there."""
+    return await _line_page(request, plan=None, why_not="")
+
+
+async def plan_on_page(request: web.Request) -> web.StreamResponse:
+    """The same page with what a change would do, to be confirmed."""
+    planned, why_not = await planned_by_form(request)
+    return await _line_page(request, plan=planned, why_not=why_not)
+
+
+async def _line_page(request: web.Request, plan: Plan | None, why_not: str) -> web.StreamResponse:
     drawn = await _drawn(request)
-    return request.app[PAGES].page(request, "line.html", **drawn)
+    changes = await on_page(request.app[PORTS], visitor_of(request), drawn["device"].id, drawn["onu"])
+    return request.app[PAGES].page(request, "line.html", **drawn, **changes, plan=plan, why_not=why_not)
 
 
 async def light(request: web.Request) -> web.StreamResponse:
@@ -172,7 +186,8 @@ async def light(request: web.Request) -> web.StreamResponse:
 async def _drawn(request: web.Request) -> dict[str, Any]:
     ports, visitor = request.app[PORTS], visitor_of(request)
     try:
-        onu = str(OnuAddress.parse(request.query.get("onu", "")))
+        given = (await request.post()).get("onu") if request.method == "POST" else request.query.get("onu", "")
+        onu = str(OnuAddress.parse(str(given)))
         span = Span(request.query.get("span", Span.DAY))
     except ValueError:
         raise not_found() from None
@@ -204,9 +219,12 @@ API = (
           api_worse, role="lead", tag="lines"),
     Route("GET", "/lines/light", "read_light", "The light of one ONU over a day, a week or a quarter", LightWanted,
           LightsGiven, api_light, tag="lines"),
+    *CHANGES,
 )  # fmt: skip
 ROUTES = (
     web.get("/lines", page),
     web.get(r"/lines/{device:[1-9][0-9]{0,17}}", one_line),
+    web.post(r"/lines/{device:[1-9][0-9]{0,17}}/plan", plan_on_page),
+    web.post(r"/lines/{device:[1-9][0-9]{0,17}}/carry-out", carry_out_on_page),
     web.get(r"/desk/light/{device:[1-9][0-9]{0,17}}", light),
 )

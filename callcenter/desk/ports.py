@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 
 from callcenter.calls.notes import CallNote
 from callcenter.config import PhoneSettings, WebSettings
+from callcenter.diag.changes import Changes
+from callcenter.diag.circuit_work import Circuits
 from callcenter.diag.diagnosis import Diagnoses, Examined
 from callcenter.floor.board import AgentNow as AgentNow
 from callcenter.floor.board import QueueNow as QueueNow
@@ -18,6 +20,7 @@ from callcenter.floor.board import Snapshot as Snapshot
 from callcenter.floor.page_phones import PhoneLogin
 from callcenter.routing.book import Book
 from callcenter.store import Database
+from callcenter.store.vault import Vault
 from callcenter.subscribers.directory import Subscriber
 from callcenter.words import Clock, Missing, ProviderId, UniqueId
 
@@ -194,4 +197,8 @@ class DeskPorts:
     """The full diagnoses under way here."""
     diagnose: Callable[[Subscriber, UniqueId | None, str], Awaitable[Examined | Missing]] | None = None
     """Begins one of their line: in which call, by whom."""
+    vault: Vault | None = None
+    """Opens the credentials of devices that are written to."""
+    changes: Changes | None = None
+    circuits: Circuits | None = None
     country: str = "UA"

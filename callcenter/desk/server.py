@@ -13,6 +13,7 @@ from callcenter.desk import (
     callback_orders,
     callbacks,
     calls,
+    circuits,
     diagnoses,
     docs,
     guard,
@@ -69,6 +70,7 @@ API: tuple[AnyRoute, ...] = (
     *subscribers.API,
     *diagnoses.API,
     *lines.API,
+    *circuits.API,
     *alarms.API,
 )
 PAGE_ROUTES = (
@@ -83,6 +85,7 @@ PAGE_ROUTES = (
     *recordings.ROUTES,
     *supervise.ROUTES,
     *lines.ROUTES,
+    *circuits.ROUTES,
     *alarms.ROUTES,
     *docs.ROUTES,
     *health.ROUTES,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.diag import tables
@@ -18,6 +18,9 @@ ChangeState: TypeAlias = Literal["begun", "done", "refused", "rolled_back", "fai
 """``begun`` long ago means that the service stopped in the middle: a person has to look at the device."""
 Facts: TypeAlias = Mapping[str, Json]
 """What was read of the place: state, serial, description, VLAN."""
+
+
+DEVICE_OWNER = text("SELECT provider_id FROM device WHERE id = :id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,16 @@ async def end(
     await connection.execute(update(tables.device_change).where(c.id == change).values(**values))
 
 
-async def newest(connection: AsyncConnection, device: str = "", place: str = "", most: int = 100) -> list[Change]:
-    """The newest changes of the transaction's scope, of one device or place where one is named."""
+async def newest(
+    connection: AsyncConnection, device: str = "", place: str = "", most: int = 100, *, circuit: int | None = None
+) -> list[Change]:
+    """The newest changes of the transaction's scope, of one device, place or circuit where one is named."""
     c = tables.device_change.c
     asked = select(tables.device_change).order_by(c.at.desc(), c.id.desc()).limit(most)
     if device:
         asked = asked.where(c.device == device)
+    if circuit is not None:
+        asked = asked.where(c.circuit_id == circuit)
     if place:
         asked = asked.where(c.place == place)
     return [

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import delete, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.diag import tables
@@ -109,6 +111,36 @@ async def circuit_named(connection: AsyncConnection, provider: ProviderId, name:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One check of a circuit as it was then: ``result`` has device, port, fault and detail of each hop."""
+
+    circuit: int
+    at: datetime
+    who: str
+    sound: bool
+    broken_at: int | None
+    result: Sequence[Mapping[str, str | None]]
+
+
+async def checks(connection: AsyncConnection, circuit: int | None = None, most: int = 20) -> list[Checked]:
+    """The newest checks of one circuit; without one the newest of each of the transaction's scope."""
+    c = tables.circuit_check.c
+    asked = select(c.circuit_id, c.at, c.who, c.sound, c.broken_at, c.result)
+    if circuit is None:
+        asked = asked.ext(distinct_on(c.circuit_id)).order_by(c.circuit_id, c.at.desc(), c.id.desc())
+    else:
+        asked = asked.where(c.circuit_id == circuit).order_by(c.at.desc(), c.id.desc()).limit(most)
+    return [Checked(*row) for row in await connection.execute(asked)]
+
+
+async def owner_of(connection: AsyncConnection, circuit: int) -> ProviderId | None:
+    """Whose circuit it is; ``None`` for one that is not in the transaction's scope."""
+    found = await connection.execute(select(tables.circuit.c.provider_id).where(tables.circuit.c.id == circuit))
+    number = found.scalar_one_or_none()
+    return None if number is None else ProviderId(number)
+
+
 class Circuits:
     """Checks and builds; ``who`` is written down with everything that is done."""
 
@@ -117,6 +149,7 @@ class Circuits:
     ) -> None:
         self._database, self._vault, self._ports, self._cli, self._clock = database, vault, ports, cli, clock
         self._pings = pings
+        self._building = asyncio.Lock()
 
     async def check(self, provider: ProviderId, circuit: Circuit, who: str) -> CircuitJudged:
         """Reads every hop and says where it breaks; the check is kept."""
@@ -170,6 +203,10 @@ class Circuits:
 
         Raises ``RuleBroken`` when the devices changed since, so that other commands would be needed now.
         """
+        async with self._building:
+            return await self._build(provider, circuit, confirmed, who)
+
+    async def _build(self, provider: ProviderId, circuit: Circuit, confirmed: Sequence[Orders], who: str) -> Built:
         by_id = await self._devices(provider, circuit)
         before = await self.facts(provider, circuit)
         if plan(circuit, before, _builds(by_id)) != tuple(confirmed):

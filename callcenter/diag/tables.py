@@ -97,7 +97,7 @@ circuit = Table(
 )  # fmt: skip
 
 circuit_hop = Table(
-    "circuit_hop", metadata, Column("circuit_id", BigInteger, ForeignKey("circuit.id"), primary_key=True), _provider(),
+    "circuit_hop", metadata, Column("circuit_id", BigInteger, ForeignKey(circuit.c.id), primary_key=True), _provider(),
     Column("seq", Integer, primary_key=True), Column("device_id", BigInteger, nullable=False),
     Column("port", Text, nullable=False), Column("vlan", Integer, nullable=False),
     Column("tagged", Boolean, nullable=False),

@@ -15,6 +15,7 @@ from typing import Any
 
 from callcenter.config import LineSettings
 from callcenter.diag.changes import Changes
+from callcenter.diag.circuit_work import Circuits
 from callcenter.diag.cli import Cli
 from callcenter.diag.detect import probe
 from callcenter.diag.devices import AUTO, Device, devices, write_detected
@@ -80,6 +81,7 @@ class LineWatch:
         self.cli = Cli()
         self.ports = Ports(self.snmp, self.cli)
         self.changes = Changes(database, self.lines, self.snmp, self.cli, clock)
+        self.circuits = Circuits(database, vault, self.ports, self.cli, clock, Reach(settings.ping))
         self.diagnoses = Diagnoses(
             database, clock, tasks, lines=self.lines, outages=self.outages, pings=Reach(settings.ping), cli=self.cli,
             ports=self.ports,

@@ -73,6 +73,8 @@ class Provider:
     service_level_s: int = 20
     """Callers answered within so many seconds are what the service level counts."""
     holidays: tuple[Holiday, ...] = ()
+    agents_restart: bool = False
+    """An agent may restart an ONU; who leads always may."""
     auto_answer: bool = False
     """Agents' phones answer its callers by themselves, after a tone and the provider's name."""
     reasons: tuple[Reason, ...] = ()
@@ -267,6 +269,7 @@ def _provider(row: Mapping[str, Any], holidays: Iterable[Holiday], reasons: Iter
             callback_talk_s=float(row["callback_talk_s"]),
             service_level_s=row["service_level_s"],
             auto_answer=row["auto_answer"],
+            agents_restart=row["agents_restart"],
             holidays=tuple(holidays),
             reasons=tuple(reasons),
         )

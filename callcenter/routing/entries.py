@@ -200,6 +200,8 @@ class ProviderEntry(Entry):
     callback_talk_s: float = Field(5.0, ge=0, le=60)
     service_level_s: int = Field(20, ge=1, le=600)
     thresholds: dict[str, float] = Field(default_factory=dict)
+    agents_restart: bool = False
+    """An agent may restart an ONU of this provider; who leads always may."""
     auto_answer: bool = False
     """Agents' phones answer this provider's calls by themselves, after a tone and the provider's name.
 

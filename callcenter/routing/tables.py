@@ -28,6 +28,7 @@ provider = Table(
     Column("callback_talk_s", REAL, nullable=False, server_default=text("5")),
     Column("service_level_s", Integer, nullable=False, server_default=text("20")),
     Column("auto_answer", Boolean, nullable=False, server_default=text("false")),
+    Column("agents_restart", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 

@@ -1,4 +1,4 @@
-"""The phone in the page: which phone an agent has, whose page holds it, and how well calls were heard."""
+"""The phone in the page: which phone an agent has, whose page holds it, how well calls were heard; who restarts ONUs."""
 
 from alembic import op
 
@@ -10,7 +10,9 @@ ALTER TABLE agent
     ADD phone text NOT NULL DEFAULT 'desk' CHECK (phone IN ('desk', 'browser')),
     ADD auto_answer boolean NOT NULL DEFAULT false,
     ADD CHECK (phone = 'desk' OR contact IS NULL);
-ALTER TABLE provider ADD auto_answer boolean NOT NULL DEFAULT false;
+ALTER TABLE provider
+    ADD auto_answer boolean NOT NULL DEFAULT false,
+    ADD agents_restart boolean NOT NULL DEFAULT false;
 CREATE TABLE phone_login (
     agent_id bigint PRIMARY KEY REFERENCES agent ON DELETE CASCADE,
     extension text NOT NULL,
@@ -44,7 +46,7 @@ CREATE INDEX call_quality_at ON call_quality (provider_id, at DESC);
 BACK = """
 DROP TABLE call_quality;
 DROP TABLE phone_login;
-ALTER TABLE provider DROP auto_answer;
+ALTER TABLE provider DROP auto_answer, DROP agents_restart;
 ALTER TABLE agent DROP CONSTRAINT IF EXISTS agent_check, DROP auto_answer, DROP phone;
 """
 

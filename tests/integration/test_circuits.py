@@ -77,7 +77,7 @@ def ignoring(begins: str) -> Callable[[Answers], Answers]:
 @asynccontextmanager
 async def two_sites(
     database: Database, family: Kind = "cisco_ios", protocol: Protocol = "ssh",
-    second: Callable[[Answers], Answers] = honest,
+    second: Callable[[Answers], Answers] = honest, *, seeds: bool = True,
 ) -> AsyncIterator[tuple[Circuits, list[Site], Circuit]]:  # fmt: skip
     sites = [Site(family, "sw-a", protocol, honest), Site(family, "sw-b", protocol, second)]
     snmp, cli = Snmp(), Cli()
@@ -85,8 +85,9 @@ async def two_sites(
     async with AsyncExitStack() as stack:
         stack.callback(snmp.close)
         stack.callback(cli.close)
-        async with database.scoped(Scope.all()) as connection:
-            await connection.execute(text("INSERT INTO provider (slug, brand) VALUES ('svitlo', 'СвітлоНет')"))
+        if seeds:
+            async with database.scoped(Scope.all()) as connection:
+                await connection.execute(text("INSERT INTO provider (slug, brand) VALUES ('svitlo', 'СвітлоНет')"))
         for site in sites:
             await stack.enter_async_context(site.switch)
             await stack.enter_async_context(site.shell)

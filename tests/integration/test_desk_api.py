@@ -45,7 +45,8 @@ async def ids(house: House) -> dict[str, dict[int, str]]:
     """What a path can name, by provider."""
     found: dict[str, dict[int, str]] = {
         "call": MISSED, "recording": RECORDINGS, "callback": {}, "alarm": {}, "row": {}, "message": {},
-        "extension": {1: "101", 2: "102"}, "shift": {2: "1"}, "device": {}, "subscriber": {}, "diagnosis": {},
+        "extension": {1: "101", 2: "102"}, "shift": {2: "1"}, "device": {}, "circuit": {},
+        "subscriber": {}, "diagnosis": {},
     }  # fmt: skip
     async with house.db.scoped(Scope.all()) as conn:
         await conn.execute(
@@ -53,6 +54,9 @@ async def ids(house: House) -> dict[str, dict[int, str]]:
                 "INSERT INTO device (provider_id, name, driver, host) VALUES (2, 'dim-olt', 'bdcom_gpon', '::1') "
                 "ON CONFLICT DO NOTHING"
             )
+        )
+        await conn.execute(
+            text("INSERT INTO circuit (provider_id, name, vlan) VALUES (2, 'Школа', 300) ON CONFLICT DO NOTHING")
         )
         await conn.execute(
             text(
@@ -66,6 +70,7 @@ async def ids(house: House) -> dict[str, dict[int, str]]:
             ("diagnosis", "SELECT provider_id, id FROM diagnosis"),
             ("callback", "SELECT provider_id, id FROM callback WHERE callable"),
             ("device", "SELECT provider_id, id FROM device"),
+            ("circuit", "SELECT provider_id, id FROM circuit"),
             ("alarm", "SELECT provider_id, id FROM alarm WHERE provider_id IS NOT NULL"),
             ("row", "SELECT 2, id FROM journal_set_aside"),
             ("message", "SELECT agent_id, id FROM agent_message"),
@@ -87,6 +92,9 @@ GIVEN = {
     "transfer": {"to": "102"},
     "dtmf": {"digits": "1"},
     "mute": {"muted": True},
+    "plan": {"onu": "GPON0/1:1", "kind": "reboot"},
+    "carry-out": {"onu": "GPON0/1:1", "token": "0123456789abcdef"},
+    "build": {"shown": "0" * 64},
     "consult": {"to": "102"},
     "dial": {"provider": 2, "number": "0670000002"},
     "call-colleague": {"other": "102"},
