@@ -130,10 +130,10 @@ class Finding:
         """The diagnosis of this call, as it stands now."""
         return self._lookups.examined(held.card.ledger_call or held.card.call)
 
-    async def lamp(self, held: ShownCall, lamp: Lamp, lit: bool) -> None:
+    async def lamp(self, held: ShownCall, lamp: Lamp, lit: bool | None, who: str) -> None:
         """The subscriber says what their ONU shows."""
         if self._lookups.lamp is not None and (examined := self.examined(held)) is not None:
-            await self._answer(self._lookups.lamp(examined.id, lamp, lit), "card.no_reader")
+            await self._answer(self._lookups.lamp(examined.id, lamp, lit, who), "card.no_reader")
 
     def outages_changed(self, held: ShownCall) -> None:
         """A mass outage began, grew or ended somewhere."""

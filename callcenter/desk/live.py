@@ -47,7 +47,8 @@ class Lit(_CardOrder):
 
     do: Literal["lamp"]
     lamp: Lamp
-    lit: bool
+    lit: bool | None
+    """``null``: they cannot tell."""
 
 
 class Dismiss(_CardOrder):
@@ -111,7 +112,7 @@ class LivePage:
         elif isinstance(order, Diagnose):
             self._screens.diagnose(screen.extension, call, who)
         elif isinstance(order, Lit):
-            self._screens.lamp(screen.extension, call, order.lamp, order.lit)
+            self._screens.lamp(screen.extension, call, order.lamp, order.lit, who)
         else:
             self._screens.read_again(screen.extension, call)
 

@@ -63,8 +63,8 @@ class Lookups:
     """Begins a full diagnosis of their line, for this call, by whom."""
     examined: Callable[[UniqueId], Examined | None] = lambda call: None
     """The newest diagnosis that was made in this call."""
-    lamp: Callable[[int, Lamp, bool], Awaitable[object]] | None = None
-    """What the subscriber sees on their ONU, for the diagnosis with this number."""
+    lamp: Callable[[int, Lamp, bool | None, str], Awaitable[object]] | None = None
+    """What the subscriber sees on their ONU (``None``: cannot tell), for this diagnosis, and whom they told."""
     look_around: Callable[[Subscriber, LineReading], Awaitable[Outage | None]] | None = None
     """Whether the neighbours of a dark line are dark too; the card stands long before this is answered."""
 

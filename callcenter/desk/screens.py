@@ -137,10 +137,10 @@ class Screens:
         if (held := self._held_by(extension, call)) is not None and held.card.subscriber is not None:
             self._finding.start(held, self._finding.diagnosis, who)
 
-    def lamp(self, extension: str, call: UniqueId, lamp: Lamp, lit: bool) -> None:
+    def lamp(self, extension: str, call: UniqueId, lamp: Lamp, lit: bool | None, who: str) -> None:
         """The subscriber says what their ONU shows."""
         if (held := self._held_by(extension, call)) is not None:
-            self._finding.start(held, self._finding.lamp, lamp, lit)
+            self._finding.start(held, self._finding.lamp, lamp, lit, who)
 
     def examined(self, extension: str) -> Examined | None:
         """The diagnosis of the call on this agent's screens."""

@@ -128,10 +128,13 @@ class Examined:
     row: int | None = None
 
     @property
+    def said(self) -> dict[Lamp, bool | None]:
+        """The last word on each lamp; ``None`` where the subscriber cannot tell."""
+        return {answer.lamp: answer.lit for answer in self.answers}
+
+    @property
     def lamps(self) -> dict[Lamp, bool]:
-        """The last word on each lamp."""
-        said = {answer.lamp: answer.lit for answer in self.answers}
-        return {lamp: lit for lamp, lit in said.items() if lit is not None}
+        return {lamp: lit for lamp, lit in self.said.items() if lit is not None}
 
     def step(self, name: StepName) -> Step:
         return next((each for each in self.steps if each.name is name), Step(name))

@@ -29,7 +29,7 @@
     if (!call) return;
     const words = { do: button.dataset.order, call };
     if (words.do === "choose") words.subscriber = button.dataset.subscriber ? Number(button.dataset.subscriber) : null;
-    if (words.do === "lamp") Object.assign(words, { lamp: button.dataset.lamp, lit: "lit" in button.dataset });
+    if (words.do === "lamp") Object.assign(words, { lamp: button.dataset.lamp, lit: { yes: true, no: false }[button.dataset.lit] ?? null });
     page.send(words);
   }
 
