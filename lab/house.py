@@ -33,6 +33,7 @@ from lab.plan import LabProvider, Plan, house_toml, settings_toml
 from lab.ports import Ports
 from lab.service import ROOT, Service
 from lab.sip import Behaviour, Call, CallerId, Phone, SipAgent, Tone
+from lab.site import LabSite
 from lab.wiretap import Wiretap
 
 Say = Callable[[str], None]
@@ -75,6 +76,7 @@ class House:
         self.api_token = ""
         self.phones: dict[str, Phone] = {}
         self.olts: dict[str, SimulatedOlt] = {}
+        self.site = LabSite()
 
     async def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -89,6 +91,8 @@ class House:
         await self._open_database()
         self.say(f"furnishing: {len(self.plan.providers)} providers and their subscribers")
         await self._furnish()
+        if self.plan.site:
+            await self.site.open(self, self._stack)
         async with asyncio.TaskGroup() as group:
             if fresh:
                 for work in self._people():
@@ -112,7 +116,10 @@ class House:
 
     async def _open_olts(self) -> None:
         for olt in self.plan.olts:
-            simulated = SimulatedOlt(olt.device, olt.name, pons=olt.pons, onus_per_pon=olt.onus, seed=olt.seed)
+            simulated = SimulatedOlt(
+                olt.device, olt.name, pons=olt.pons, onus_per_pon=olt.onus, seed=olt.seed, area=olt.area,
+                traps_to=("127.0.0.1", self.ports.traps),
+            )  # fmt: skip
             self.olts[olt.name] = await self._stack.enter_async_context(simulated)
 
     def _write_settings(self) -> None:

@@ -20,7 +20,7 @@ from lab.ports import Ports
 from lab.sip import Behaviour, Tone
 from lab.standing import AlreadyRuns, Site, tenure, write_env
 
-PLAN = Plan(agent_tone=Tone(880), caller_tone=Tone(440))
+PLAN = Plan(agent_tone=Tone(880), caller_tone=Tone(440), site=True)
 """The lab's: every conversation is a caller's 440 Hz on the left and an agent's 880 Hz on the right."""
 _RESTART_AFTER = 1.0
 _LOOKED_AT = 0.25

@@ -13,6 +13,7 @@ from lab.house import House
 from lab.keeping import until_stopped
 from lab.once_calls import AnsweredCalls, BrokenParts, LostCalls, NamedEnds, Showing
 from lab.once_day import WorkingDay
+from lab.once_lines import Lines
 from lab.plan import CLOSED, LabOlt, LabProvider, Plan
 from lab.promises import Books, table
 from lab.sip import Tone
@@ -39,6 +40,7 @@ PLAN = Plan(
     agent_count=5,
     subscribers=0,
     answer_after=None,
+    site=True,
     agent_tone=Tone(880),
     caller_tone=Tone(440),
 )  # fmt: skip
@@ -80,6 +82,7 @@ async def _calls(house: House, books: Books) -> None:
             showing.run(),
             LostCalls(house, books).run(),
             NamedEnds(house, books).run(),
+            Lines(house, books).run(),
         )
         await asyncio.gather(*groups)
         await BrokenParts(house, books, answered).run()

@@ -88,6 +88,8 @@ class Plan:
     """Seconds an agent's phone rings before it is taken; ``None`` never."""
     pages: tuple[str, ...] = ()
     """The agents whose phone is their page: a browser registers it, no phone of the lab."""
+    site: bool = False
+    """The OLTs have command lines, and the first provider has two switches with a circuit."""
     agent_tone: Tone | None = None
     caller_tone: Tone | None = None
 
@@ -156,6 +158,9 @@ trunk = "lab"
 
 [agents]
 unanswered_rings = {plan.unanswered_rings}
+
+[line]
+traps_bind = "127.0.0.1:{port("traps")}"
 
 [phone]
 address = "ws://127.0.0.1:{port("page")}/ws"

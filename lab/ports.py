@@ -7,7 +7,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 
-NAMES = {"sip": "SIP", "pbx_ami": "AMI", "ami": "the wire to AMI", "ivr": "IVR", "web": "web", "page": "the pages"}
+DATAGRAMS = frozenset({"sip", "traps"})
+NAMES = {
+    "sip": "SIP",
+    "pbx_ami": "AMI",
+    "ami": "the wire to AMI",
+    "ivr": "IVR",
+    "web": "web",
+    "page": "the pages",
+    "traps": "traps",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +31,13 @@ class Ports:
     web: int
     page: int
     """Asterisk's HTTP server, which phones in agents' pages connect to."""
+    traps: int
+    """Where the OLTs' SNMP traps are heard."""
 
     @classmethod
     def fixed(cls) -> Ports:
         """The ports `make lab` tells the world."""
-        return cls(sip=5160, pbx_ami=15039, ami=15038, ivr=18089, web=18080, page=18088)
+        return cls(sip=5160, pbx_ami=15039, ami=15038, ivr=18089, web=18080, page=18088, traps=16200)
 
     @classmethod
     def free(cls) -> Ports:
@@ -54,12 +65,12 @@ class Ports:
 
 
 def _kind(name: str) -> socket.SocketKind:
-    return socket.SOCK_DGRAM if name == "sip" else socket.SOCK_STREAM
+    return socket.SOCK_DGRAM if name in DATAGRAMS else socket.SOCK_STREAM
 
 
 def _is_free(name: str, port: int) -> bool:
     with socket.socket(socket.AF_INET, _kind(name)) as probe:
-        if name != "sip":
+        if name not in DATAGRAMS:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

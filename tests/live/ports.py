@@ -33,5 +33,5 @@ def free_ports() -> Ports:
     """For a whole house."""
     return Ports(
         sip=free_port(socket.SOCK_DGRAM), pbx_ami=free_port(), ami=free_port(), ivr=free_port(), web=free_port(),
-        page=free_port(),
+        page=free_port(), traps=free_port(socket.SOCK_DGRAM),
     )  # fmt: skip
