@@ -79,6 +79,7 @@ class Diagnoses:
         self._waiting: list[int] = []
         self._inquiries: dict[int, Inquiry] = {}
         self._of_call: dict[UniqueId, int] = {}
+        self._unkept: dict[int, Inquiry] = {}
         self._begun = 0
 
     # --- what is asked of it ---
@@ -197,14 +198,22 @@ class Diagnoses:
     # --- keeping ---
 
     async def _save(self, inquiry: Inquiry) -> None:
-        """Keeps it as it stands: at its end, and after each later answer."""
-        try:
-            await self._booked(inquiry)
-            scope = Scope.only([inquiry.about.provider])
-            async with inquiry.saving, self._database.scoped(scope) as connection:
-                await diagnosis_rows.save(connection, inquiry.examined)
-        except (Unavailable, DBAPIError) as exc:
-            log.warning("diagnosis %d is not kept for now: %s", inquiry.examined.id, exc)
+        """Keeps it as it stands, at its end and after each later answer; with it what could not be kept before."""
+        self._unkept[inquiry.examined.id] = inquiry
+        for number, each in list(self._unkept.items()):
+            try:
+                await self._booked(each)
+                scope = Scope.only([each.about.provider])
+                async with each.saving, self._database.scoped(scope) as connection:
+                    await diagnosis_rows.save(connection, each.examined)
+            except Unavailable as exc:
+                log.warning("%d diagnoses are not kept for now: %s", len(self._unkept), exc)
+                if len(self._unkept) > KEPT:
+                    self._unkept.pop(next(iter(self._unkept)))
+                return
+            except DBAPIError:  # this one cannot be kept, now or later: a provider or a subscriber that is gone
+                log.exception("diagnosis %d is not kept", number)
+            self._unkept.pop(number, None)
 
     async def _booked(self, inquiry: Inquiry) -> int:
         async with inquiry.saving:

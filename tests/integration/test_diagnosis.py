@@ -341,7 +341,18 @@ async def test_without_a_database_the_agent_still_has_a_diagnosis(database: Data
         found = await house.until(begun.id, lambda now: now.ended_at is not None)
         assert found.conclusion is not None
         assert found.conclusion.cause is Cause.GOOD
-        await house.diagnoses._database.close()
+        away, house.diagnoses._database = house.diagnoses._database, database
+        await away.close()
+        await house.examine(house.cast[0])
+        [late] = await kept(house)
+        async with database.scoped(Scope.only([OURS])) as connection:
+            first = await diagnosis_rows.one(connection, late.id - 1) or await diagnosis_rows.one(
+                connection, late.id + 1
+            )
+        assert first is not None, "what could not be kept is kept with the next one"
+        assert (first.call, first.started_at, first.conclusion) == (
+            None, found.started_at, replace(found.conclusion, line=None),
+        )  # fmt: skip
 
 
 # --- the command line ---
