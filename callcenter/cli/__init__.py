@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from callcenter.cli import duty, holidays  # noqa: F401 - they add their commands to ``agent`` and ``provider``
+from callcenter.cli import changes, duty, holidays  # noqa: F401 - they add commands to ``device``, ``agent``, ``provider``
 from callcenter.cli.asterisk import asterisk
 from callcenter.cli.callbacks import callbacks
 from callcenter.cli.circuits import circuit

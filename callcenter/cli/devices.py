@@ -173,11 +173,20 @@ def trust(place: Place, slug: str, name: str, yes: bool) -> None:
 @click.option("--user", required=True)
 @click.option("--port", type=click.IntRange(1, 65535))
 @click.option("--enable", is_flag=True, help="The device has an enable password too; it is asked.")
+@click.option("--password-stdin", is_flag=True, help="Read the passwords from standard input, a line each.")
 @click.pass_obj
-def login(place: Place, slug: str, name: str, protocol: str, user: str, port: int | None, enable: bool) -> None:
+def login(
+    place: Place, slug: str, name: str, protocol: str, user: str, port: int | None, enable: bool, password_stdin: bool
+) -> None:
     """Gives the way to a device's command line. Passwords are asked, never arguments."""
-    password = SecretStr(str(click.prompt("Password", hide_input=True)))
-    second = SecretStr(str(click.prompt("Enable password", hide_input=True))) if enable else None
+
+    def asked(what: str) -> SecretStr:
+        if password_stdin:
+            return SecretStr(sys.stdin.readline().rstrip("\r\n"))
+        return SecretStr(str(click.prompt(what, hide_input=True)))
+
+    password = asked("Password")
+    second = asked("Enable password") if enable else None
 
     async def work(connection: AsyncConnection) -> None:
         owner = await register.provider_id(connection, slug)
