@@ -20,7 +20,12 @@ from tests.browser.phone_pages import (
 )
 from tests.live.conftest import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.live,
+    pytest.mark.timeout(300),  # a loaded machine may take minutes to open the house
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -28,7 +28,12 @@ from tests.browser.test_agent_looks import CUT_OFF, UNNAMED
 from tests.browser.test_agent_page import CONTRAST
 from tests.live.conftest import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.live,
+    pytest.mark.timeout(300),  # a loaded machine may take minutes to open the house
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
