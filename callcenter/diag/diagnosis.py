@@ -93,9 +93,8 @@ class Diagnoses:
         return self.one(self._of_call.get(call, 0))
 
     def of_row(self, row: int) -> Examined | None:
-        """The one that is kept there, while it is under way here."""
-        now = (each.examined for each in self._inquiries.values())
-        return next((each for each in now if each.row == row and each.ended_at is None), None)
+        """The one that is kept there, while it is in memory: it may be further than its row."""
+        return next((each.examined for each in self._inquiries.values() if each.examined.row == row), None)
 
     async def start(self, about: LineAbout, who: str, call: UniqueId | None = None) -> Examined:
         """Begins; ``on_change`` tells what is learned. One under way for the same line and call goes on instead.

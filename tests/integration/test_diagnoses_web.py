@@ -39,13 +39,13 @@ class Web:
         return answer.status, await answer.json()
 
     async def ended(self, number: int) -> dict[str, Any]:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             while True:
+                self.lines.changed.clear()
                 status, told = await self.ask("GET", f"/diagnoses/{number}")
                 assert status == 200
                 if told["state"] == "ended":
                     return dict(told)
-                self.lines.changed.clear()
                 await self.lines.changed.wait()
 
 

@@ -87,7 +87,7 @@ class Bench:
         return await self.until(begun.id, lambda now: now.ended_at is not None)
 
     async def until(self, number: int, wanted: Callable[[Examined], bool]) -> Examined:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             while True:
                 now = self.diagnoses.one(number)
                 assert now is not None
