@@ -43,6 +43,7 @@ from callcenter.floor.orders import Orders
 from callcenter.floor.page_phones import PagePhones
 from callcenter.floor.phone_codes import take_phone_codes
 from callcenter.floor.place_keeper import PlaceKeeper
+from callcenter.floor.relays import relays
 from callcenter.floor.statelog import StateLog, open_states
 from callcenter.ivr.question import QuestionPorts
 from callcenter.ivr.question import make_app as make_question
@@ -326,6 +327,11 @@ class App:
             ),
         )  # fmt: skip
 
+    def relays(self, user: str) -> Sequence[Mapping[str, object]]:
+        phone = self.settings.phone
+        secret = phone.turn_secret.get_secret_value() if phone.turn_secret else ""
+        return relays(phone.turn, secret, user, clock() + timedelta(minutes=phone.credential_minutes))
+
     def desk_ports(self) -> DeskPorts:
         return DeskPorts(
             db=self.db,
@@ -337,6 +343,7 @@ class App:
             live=self.board.snapshot,
             phones=self.phones,
             phone=self.settings.phone,
+            relays=self.relays,
             parts=self.parts,
             measures=self.measures,
             changed=self.on_web_change,
