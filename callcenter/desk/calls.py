@@ -9,6 +9,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AfterValidator, Field
 
+from callcenter.calls import quality_rows
 from callcenter.calls.notes import of_calls
 from callcenter.calls.outcome import CallOutcome
 from callcenter.calls.record import Direction, SegmentKind
@@ -210,6 +211,7 @@ async def call_page(request: web.Request) -> web.StreamResponse:
         notes = await of_calls(conn, [UniqueId(request.match_info["call"])])
         heard = await heard_of(conn, request.match_info["call"], visitor)
         diagnoses = await diagnosis_rows.of_call(conn, UniqueId(request.match_info["call"]))
+        quality = await quality_rows.of_call(conn, request.match_info["call"])
     if found is None:
         raise not_found()
     call, segments = found
@@ -227,6 +229,7 @@ async def call_page(request: web.Request) -> web.StreamResponse:
         audio=audio_path,
         heard=heard,
         diagnoses=diagnoses,
+        quality=quality,
         words=AgentWords(catalogue_of(request)),
         standing=lambda kept: standing(kept, False, ports.clock()),
         agents={agent.extension: agent.name for agent in ports.book().agents},
