@@ -1,0 +1,75 @@
+"""How well a talk in the page is heard: counted by a real Chromium, kept with the call by the real service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from lab.house import House
+from tests.browser.phone_pages import DID, a_browser, at_work, phone_is, quiet_afterwards
+from tests.live.conftest import until
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.live,
+    pytest.mark.timeout(300),
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(page_phones: House) -> AsyncIterator[House]:
+    async with quiet_afterwards(page_phones):
+        yield page_phones
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with a_browser() as browser:
+        yield browser
+
+
+async def test_a_talk_is_counted_and_a_microphone_that_gives_nothing_is_an_alarm(
+    house: House, browser: Browser
+) -> None:
+    page = await at_work(house, await browser.new_context())
+    call = await house.dial(DID, "380639100077")
+    await phone_is(page, "ringing")
+    await page.click("#answer")
+    await phone_is(page, "talking")
+
+    async def counted() -> dict[str, dict[str, Any]] | None:
+        items = (await house.api("GET", "/quality"))["items"]
+        sides = {one["side"]: one for one in items}
+        return sides if len(sides) == 2 and all(one["packets"] > 100 for one in items) else None
+
+    sides = await until(counted, 40, "both sides of the talk are kept")
+    assert {one["heard"] for one in sides.values()} <= {"good", "fair"}
+    assert sides["agent"]["codec"] in {"opus", "pcmu", "pcma"}
+    assert await page.locator("#quality-bar").is_hidden()
+
+    # The microphone's own switch: the page knows of no mute.
+    await page.evaluate("() => { phone.call.stream.getAudioTracks()[0].enabled = false; }")
+    await expect(page.locator("#quality-bar")).to_have_text("Вас зовсім не чути: перевірте мікрофон.", timeout=60_000)
+
+    async def alarmed() -> bool:
+        return any(one["kind"] == "agent_not_heard" for one in (await house.api("GET", "/alarms"))["items"])
+
+    await until(alarmed, 30, "nobody hears the agent: an alarm")
+    await page.evaluate("() => { phone.call.stream.getAudioTracks()[0].enabled = true; }")
+    await expect(page.locator("#quality-bar")).to_be_hidden(timeout=30_000)
+
+    async def over() -> bool:
+        return not await alarmed()
+
+    await until(over, 30, "the agent is heard again")
+    await page.keyboard.press("u")
+    await page.wait_for_function("() => phone.muted")
+    call.hangup()
+    await phone_is(page, "registered")
+    kept = (await house.api("GET", f"/calls/{sides['agent']['call']}/quality"))["items"]
+    assert {one["side"] for one in kept} == {"agent", "caller"}
