@@ -88,17 +88,18 @@ class LineReader:
     async def read(self, olt: Device, onu: str, budget: float = CARD_BUDGET) -> LineReading:
         """The ONU as it is now, or why that is not known, within ``budget`` seconds. Never raises for a device.
 
-        Cards that ask for the same ONU at once share one reading.
+        Cards that ask for the same ONU at once share one reading. A card's has the OLT's next turn: a diagnosis and a
+        sweep can wait, a ringing phone cannot.
         """
         address = _address(olt, onu)
         if isinstance(address, Missing):
             return address
-        line, now = self._line(olt), _now()
+        line, now, urgent = self._line(olt), _now(), budget <= CARD_BUDGET
         if now < line.quiet_till:
             if not line.under_way:
-                self._start(olt, line, address)
+                self._start(olt, line, address, urgent=urgent)
             return Missing("line.missing.silent", olt.name)
-        reading = line.under_way.get(address) or self._start(olt, line, address)
+        reading = line.under_way.get(address) or self._start(olt, line, address, urgent=urgent)
         done, _ = await asyncio.wait({reading}, timeout=budget)
         if done:
             return reading.result()
@@ -176,15 +177,17 @@ class LineReader:
             self._lines[olt] = _Line(Snmp.target(olt, driver.limits), driver)
         return self._lines[olt]
 
-    def _start(self, olt: Device, line: _Line, onu: OnuAddress) -> asyncio.Future[LineReading]:
+    def _start(self, olt: Device, line: _Line, onu: OnuAddress, *, urgent: bool) -> asyncio.Future[LineReading]:
         answer: asyncio.Future[LineReading] = asyncio.get_running_loop().create_future()
         line.under_way[onu] = answer
-        self._tasks.create_task(self._live(olt, line, onu, answer), name=f"read {olt.name} {onu}")
+        self._tasks.create_task(self._live(olt, line, onu, answer, urgent), name=f"read {olt.name} {onu}")
         return answer
 
-    async def _live(self, olt: Device, line: _Line, onu: OnuAddress, answer: asyncio.Future[LineReading]) -> None:
+    async def _live(
+        self, olt: Device, line: _Line, onu: OnuAddress, answer: asyncio.Future[LineReading], urgent: bool
+    ) -> None:
         try:
-            reading = await self._reading(olt, line, onu)
+            reading = await self._reading(olt, line, onu, urgent)
         except asyncio.CancelledError:
             answer.cancel()
             raise
@@ -195,9 +198,9 @@ class LineReader:
         if isinstance(reading, Known) and reading.value.state in KEPT:
             await self._keep(olt, onu, reading)
 
-    async def _reading(self, olt: Device, line: _Line, onu: OnuAddress) -> LineReading:
+    async def _reading(self, olt: Device, line: _Line, onu: OnuAddress, urgent: bool) -> LineReading:
         try:
-            reading = await self._ask(line, onu)
+            reading = await self._ask(line, onu, urgent)
         except Busy:
             return Missing("line.missing.busy", olt.name)
         except Nonsense as exc:
@@ -215,7 +218,7 @@ class LineReader:
         self._recovers(line)
         return Known(reading, self._clock(), olt.name)
 
-    async def _ask(self, line: _Line, onu: OnuAddress) -> OnuReading:
+    async def _ask(self, line: _Line, onu: OnuAddress, urgent: bool) -> OnuReading:
         """Finds the ONU's index and reads it; once more where the OLT has dealt its indexes anew."""
         for _ in range(2):
             place = line.place(onu)
@@ -225,7 +228,7 @@ class LineReader:
             if place is None:
                 return OnuReading(OnuState.ABSENT)
             try:
-                answers = await self._answers(line, onu, place)
+                answers = await self._answers(line, onu, place, urgent)
             except _Moved:
                 await self._list(line, newer_than=_now())
                 continue
@@ -302,11 +305,11 @@ class LineReader:
         there = {onu: place for onu, place in line.places.items() if onu.pon == pon.upper()}
         return await read_some(self._snmp, line.target, line.driver, there, wanted, deadline - _now())
 
-    async def _answers(self, line: _Line, onu: OnuAddress, place: Place) -> dict[str, SnmpValue]:
+    async def _answers(self, line: _Line, onu: OnuAddress, place: Place, urgent: bool = False) -> dict[str, SnmpValue]:
         """All that the driver reads of one ONU: as many at once as can be, then what needed those answers."""
         answers: dict[str, SnmpValue] = {}
         while asked := line.driver.questions(place, answers):
-            got = await self._snmp.get(line.target, list(asked.values()), LONGEST_ANSWER)
+            got = await self._snmp.get(line.target, list(asked.values()), LONGEST_ANSWER, urgent=urgent)
             answers |= {name: got[oid] for name, oid in asked.items()}
             if not line.driver.is_still(onu, answers):
                 raise _Moved

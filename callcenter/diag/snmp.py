@@ -30,6 +30,7 @@ from callcenter.diag.snmp_target import (
     TooBig,
     in_order,
 )
+from callcenter.diag.turns import Turns
 from callcenter.diag.values import NO_VALUE, Oid, SnmpValue
 from callcenter.errors import Refused, RuleBroken
 
@@ -48,7 +49,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Peer:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: Turns = field(default_factory=Turns)
     asked_at: float | None = None
     address: Any = None
 
@@ -78,18 +79,19 @@ class Snmp:
         return 0.0 if asked_at is None else asyncio.get_running_loop().time() - asked_at
 
     async def get(
-        self, target: SnmpTarget, oids: Sequence[Oid], budget: float, *, vlan: int | None = None
+        self, target: SnmpTarget, oids: Sequence[Oid], budget: float, *, vlan: int | None = None, urgent: bool = False
     ) -> dict[Oid, SnmpValue]:
         """The value of every OID asked for, ``NO_VALUE`` where the device has none; at most ``gets_at_once`` a request.
 
-        ``budget`` is seconds, the waiting for this device's turn included. Raises ``NoAnswer`` when the device is
+        ``budget`` is seconds, the waiting for this device's turn included; what is ``urgent`` has the next turn,
+        before whoever has waited longer. Raises ``NoAnswer`` when the device is
         silent, ``Nonsense`` when it answers something else, ``Busy`` when its turn never came, ``Refused`` when it
         says no (a v3 user that it does not know, too).
         """
         target, deadline = target.in_vlan(vlan), _now() + budget
         answers: dict[Oid, SnmpValue] = {}
         for part in _parts(oids, target.limits.gets_at_once):
-            async with self._turn(target, deadline - _now()) as peer:
+            async with self._turn(target, deadline - _now(), urgent=urgent) as peer:
 
                 async def ask(some: list[Oid], peer: _Peer = peer) -> list[Row]:
                     return await self._pysnmp("get", target, target.credentials, peer, [(oid, None) for oid in some])
@@ -166,17 +168,21 @@ class Snmp:
         return self._peers.setdefault((target.host, target.port), _Peer())
 
     @contextlib.asynccontextmanager
-    async def _turn(self, target: SnmpTarget, budget: float, longest: float = LONGEST_ANSWER) -> AsyncIterator[_Peer]:
+    async def _turn(
+        self, target: SnmpTarget, budget: float, longest: float = LONGEST_ANSWER, *, urgent: bool = False
+    ) -> AsyncIterator[_Peer]:
         """Waits until nobody else is asking this device, then holds the deadline, whatever pysnmp does."""
         peer, its_turn = self._peer(target), False
         try:
-            async with asyncio.timeout(min(budget, longest)), peer.lock:
+            async with asyncio.timeout(min(budget, longest)):
+                await peer.turns.take(urgent=urgent)
                 its_turn = True
                 peer.asked_at = _now()
                 try:
                     yield peer
                 finally:
                     peer.asked_at = None
+                    peer.turns.give()
         except TimeoutError as exc:
             if its_turn:
                 peer.address = None  # it may have moved: ask the resolver again
