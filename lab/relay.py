@@ -39,7 +39,7 @@ class Relay:
         conf = self._folder / "relay.conf"
         conf.touch(0o600)
         conf.write_text(
-            f"listening-ip=127.0.0.1\nrelay-ip={_own_address()}\nlistening-port={self.port}\n"
+            f"listening-ip=127.0.0.1\nrelay-ip={own_address()}\nlistening-port={self.port}\n"
             f"use-auth-secret\nstatic-auth-secret={self._secret}\nrealm=callcenter\n"
             "allow-loopback-peers\nno-cli\nno-tls\nno-dtls\nno-tcp\nverbose\nsimple-log\n"
             f"log-file={self._folder}/relay.log\npidfile={self._folder}/relay.pid\nuserdb={self._folder}/relay.db\n",
@@ -63,7 +63,7 @@ class Relay:
             await self._process.wait()
 
 
-def _own_address() -> str:
+def own_address() -> str:
     """This machine's address as Asterisk offers it for sound: from loopback its answers would come from elsewhere."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

@@ -10,12 +10,18 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from lab.relay import SECRET, HouseWithRelay, Relay
+from lab.relay import SECRET, HouseWithRelay, Relay, own_address
 from tests.browser.phone_pages import PLAN, a_browser, at_work, hears_somebody, phone_is, talks
 from tests.live.conftest import until
 from tests.live.ports import free_port, free_ports
 
-pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.live,
+    pytest.mark.timeout(300),
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.skipif(own_address() == "127.0.0.1", reason="a relay beside Asterisk needs more than loopback"),
+]
 
 RELAY_ONLY = """
   const Real = window.RTCPeerConnection;
