@@ -89,6 +89,4 @@ _KEEP = text(
     "jitter_ms = excluded.jitter_ms, rtt_ms = excluded.rtt_ms, mos = excluded.mos, silent_s = excluded.silent_s"
 )
 _OF_CALL = text(f"SELECT {_FIELDS} WHERE call_id = :call ORDER BY id")
-_WORST = text(
-    f"SELECT {_FIELDS} WHERE at >= :since ORDER BY mos ASC NULLS FIRST, at DESC LIMIT :most"
-)
+_WORST = text(f"SELECT {_FIELDS} WHERE at >= :since ORDER BY mos ASC NULLS FIRST, at DESC LIMIT :most")

@@ -10,8 +10,8 @@ from aiohttp import web
 from pydantic import StringConstraints, ValidationError
 
 from callcenter.desk.api import Ask, Gives, Id, Nothing, Route, Takes, not_found
-from callcenter.desk.guard import must_lead
-from callcenter.desk.pages import PAGES, PORTS, catalogue_of, visible_providers
+from callcenter.desk.guard import must_lead, said
+from callcenter.desk.pages import PAGES, PORTS, visible_providers
 from callcenter.desk.ports import DeskPorts
 from callcenter.desk.sessions import Visitor
 from callcenter.diag import change_rows
@@ -174,7 +174,10 @@ async def one(request: web.Request) -> web.StreamResponse:
 
 async def check_on_page(request: web.Request) -> web.StreamResponse:
     owner, circuit = await one_of(request.app[PORTS], visitor := must_lead(request), _number(request))
-    await _work(request.app[PORTS]).check(owner, circuit, visitor.who)
+    try:
+        await _work(request.app[PORTS]).check(owner, circuit, visitor.who)
+    except CallCenterError as exc:
+        return await _page_of(request, trouble=_why(request, exc))
     raise web.HTTPSeeOther(f"/circuits/{_number(request)}")
 
 
@@ -184,7 +187,7 @@ async def dry_run_on_page(request: web.Request) -> web.StreamResponse:
     try:
         orders = await _work(request.app[PORTS]).dry_run(owner, circuit)
     except CallCenterError as exc:
-        return await _page_of(request, trouble=str(exc))
+        return await _page_of(request, trouble=_why(request, exc))
     return await _page_of(request, orders=orders, shown=sum_of(orders))
 
 
@@ -197,9 +200,7 @@ async def build_on_page(request: web.Request) -> web.StreamResponse:
     except ValidationError:
         raise not_found() from None
     except CallCenterError as exc:
-        words = catalogue_of(request)
-        key = exc.key if isinstance(exc, RuleBroken) else ""
-        return await _page_of(request, trouble=words.text(key) if key else str(exc))
+        return await _page_of(request, trouble=_why(request, exc))
     if built.why:
         return await _page_of(request, trouble=built.why, left_over=not built.rolled_back)
     raise web.HTTPSeeOther(f"/circuits/{_number(request)}")
@@ -218,6 +219,10 @@ async def _page_of(request: web.Request, **more: Any) -> web.StreamResponse:
     return request.app[PAGES].page(
         request, "circuit.html", circuit=circuit, provider=provider, checks=history, changes=changes, **values
     )
+
+
+def _why(request: web.Request, exc: CallCenterError) -> str:
+    return said(request, exc) if isinstance(exc, RuleBroken) else str(exc)
 
 
 def _number(request: web.Request) -> int:

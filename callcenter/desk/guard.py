@@ -118,7 +118,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _answer(request, status, exc.headers, (exc.text or "") if isinstance(exc, Explained) else "")
     except RuleBroken as exc:
         status = 409
-        return _answer(request, status, detail=_said(request, exc))
+        return _answer(request, status, detail=said(request, exc))
     except Unavailable as exc:
         status = 503
         log.warning("%s: %s", exc.system, exc.why)
@@ -146,7 +146,7 @@ class Explained(web.HTTPException):
         super().__init__(text=text, headers=headers)
 
 
-def _said(request: web.Request, broken: RuleBroken) -> str:
+def said(request: web.Request, broken: RuleBroken) -> str:
     """Why not, in the words of who reads it; a program is told in English."""
     visitor: Visitor | None = request.get(VISITOR)
     words = catalogue_of(request)

@@ -13,16 +13,16 @@ from aiohttp import web
 from pydantic import StringConstraints, ValidationError
 
 from callcenter.desk.api import Ask, Gives, Id, Route, Takes, not_found
-from callcenter.desk.guard import Explained
+from callcenter.desk.guard import Explained, said
 from callcenter.desk.pages import PORTS, catalogue_of, visitor_of
 from callcenter.desk.ports import DeskPorts
 from callcenter.desk.sessions import Visitor
 from callcenter.diag import change_rows
-from callcenter.diag.changes import Changes, Plan
+from callcenter.diag.changes import Changes, Plan, Unreadable
 from callcenter.diag.devices import Device, device_by_id
 from callcenter.diag.driver import WriteKind
 from callcenter.diag.drivers import DRIVERS, driver_of
-from callcenter.errors import CallCenterError, Unavailable
+from callcenter.errors import CallCenterError, RuleBroken, Unavailable
 from callcenter.words import DeviceId, OnuAddress, ProviderId
 
 KINDS: tuple[WriteKind, ...] = ("reboot", "describe", "vlan")
@@ -122,7 +122,7 @@ def _changes(ports: DeskPorts) -> Changes:
 async def api_list(ask: Ask, wanted: ChangesWanted) -> ChangesGiven:
     device = await device_for(ask.ports, ask.visitor, wanted.device)
     async with ask.ports.db.scoped(ask.scope) as conn:
-        rows = await change_rows.newest(conn, device.name, wanted.onu)
+        rows = await change_rows.newest(conn, device.name, wanted.onu, provider=device.provider)
     return ChangesGiven(items=[ChangeGiven.model_validate(row) for row in rows])
 
 
@@ -166,7 +166,7 @@ async def on_page(ports: DeskPorts, visitor: Visitor, number: int, onu: str) -> 
         device = None if ports.vault is None else await device_by_id(conn, ports.vault, DeviceId(number))
         if device is None or not visitor.scope.holds(device.provider):
             return {"kinds": (), "changes": []}
-        rows = await change_rows.newest(conn, device.name, onu, most=20)
+        rows = await change_rows.newest(conn, device.name, onu, most=20, provider=device.provider)
     return {"kinds": offered(visitor, device, ports), "changes": rows}
 
 
@@ -185,10 +185,19 @@ async def planned_by_form(request: web.Request) -> tuple[Plan | None, str]:
     except ValidationError:
         return None, catalogue_of(request).text("change.no_value")
     except CallCenterError as exc:
-        return None, str(exc)
+        return None, why(request, exc)
 
 
-async def carry_out_on_page(request: web.Request) -> web.StreamResponse:
+def why(request: web.Request, exc: CallCenterError) -> str:
+    """Why not, in the words of who reads it."""
+    if isinstance(exc, Unreadable):
+        words = catalogue_of(request)
+        return f"{exc.system}: {words.text(exc.missing.reason, about=exc.missing.about)}"
+    return said(request, exc) if isinstance(exc, RuleBroken) else str(exc)
+
+
+async def carry_out_by_form(request: web.Request) -> str:
+    """Does what the form confirms; gives why it was not done, or goes back to the line's page."""
     visitor, fields = visitor_of(request), await request.post()
     onu = str(fields.get("onu", ""))
     try:
@@ -198,7 +207,10 @@ async def carry_out_on_page(request: web.Request) -> web.StreamResponse:
         )
     except ValueError:
         raise not_found() from None
-    await carry_out(Ask(request, request.app[PORTS], visitor), wanted)
+    try:
+        await carry_out(Ask(request, request.app[PORTS], visitor), wanted)
+    except CallCenterError as exc:
+        return why(request, exc)
     raise back_to(request, onu)
 
 

@@ -13,7 +13,7 @@ from callcenter.desk.card import norms_of
 from callcenter.desk.guard import must_lead
 from callcenter.desk.light import HEIGHT, WIDTH, Picture, Span, picture
 from callcenter.desk.line_changes import API as CHANGES
-from callcenter.desk.line_changes import carry_out_on_page, on_page, planned_by_form
+from callcenter.desk.line_changes import carry_out_by_form, on_page, planned_by_form
 from callcenter.desk.line_rows import days_of, device_of, device_rows, light_of
 from callcenter.desk.outage_words import OutageWords
 from callcenter.desk.pages import PAGES, PORTS, catalogue_of, visible_providers, visitor_of, zone_of
@@ -168,6 +168,11 @@ async def plan_on_page(request: web.Request) -> web.StreamResponse:
     """The same page with what a change would do, to be confirmed."""
     planned, why_not = await planned_by_form(request)
     return await _line_page(request, plan=planned, why_not=why_not)
+
+
+async def carry_out_on_page(request: web.Request) -> web.StreamResponse:
+    """Back to the line, or the line's page with why it was not done."""
+    return await _line_page(request, plan=None, why_not=await carry_out_by_form(request))
 
 
 async def _line_page(request: web.Request, plan: Plan | None, why_not: str) -> web.StreamResponse:

@@ -40,6 +40,8 @@ class QualityWanted(Takes):
     sent: WayTold
     received: WayTold
     rtt_ms: Millis = None
+    heard: bool = False
+    """Something came from the microphone since the last time this was told."""
     unheard_s: Annotated[float, Field(ge=0, le=86_400)] = 0
     """For how long the microphone has given nothing though it is not muted."""
     silent_s: Annotated[float, Field(ge=0, le=86_400)] = 0
@@ -105,7 +107,7 @@ async def tell(ask: Ask, wanted: QualityWanted) -> None:
         if wanted.unheard_s >= UNHEARD_S and agent.state == TALKING:
             detail = f"nothing for {wanted.unheard_s:.0f} s in call {agent.call}"
             await raise_alarm(conn, UNHEARD, agent.extension, at=now, detail=detail, provider=agent.provider)
-        elif wanted.unheard_s == 0:
+        elif wanted.heard:
             await clear_alarm(conn, UNHEARD, agent.extension, at=now, by="the agent is heard")
 
 

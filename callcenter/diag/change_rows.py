@@ -70,13 +70,24 @@ async def end(
 
 
 async def newest(
-    connection: AsyncConnection, device: str = "", place: str = "", most: int = 100, *, circuit: int | None = None
+    connection: AsyncConnection,
+    device: str = "",
+    place: str = "",
+    most: int = 100,
+    *,
+    circuit: int | None = None,
+    provider: ProviderId | None = None,
 ) -> list[Change]:
-    """The newest changes of the transaction's scope, of one device, place or circuit where one is named."""
+    """The newest changes of the transaction's scope, of one device, place or circuit where one is named.
+
+    A device's name is its provider's own: with ``device`` goes ``provider``.
+    """
     c = tables.device_change.c
     asked = select(tables.device_change).order_by(c.at.desc(), c.id.desc()).limit(most)
     if device:
         asked = asked.where(c.device == device)
+    if provider is not None:
+        asked = asked.where(c.provider_id == provider)
     if circuit is not None:
         asked = asked.where(c.circuit_id == circuit)
     if place:

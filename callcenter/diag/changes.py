@@ -88,7 +88,7 @@ class Changes:
         now = self._clock()
         self._plans = {token: kept for token, kept in self._plans.items() if kept.until > now}
         if len(self._plans) >= MOST_PLANS:
-            raise RuleBroken("too many changes wait for their confirmation")
+            raise RuleBroken("too many changes wait for their confirmation", "change.too_many")
         plan = Plan(secrets.token_urlsafe(16), device, address, kind, value, steps.words, before, now + HELD)
         self._plans[plan.token] = plan
         return plan
@@ -98,7 +98,7 @@ class Changes:
         plan = self._plans.get(token)
         if plan is None or plan.until <= self._clock():
             self._plans.pop(token, None)
-            raise RuleBroken("this change was carried out already, or it waited too long: plan it again")
+            raise RuleBroken("this change was carried out already, or it waited too long: plan it again", "change.void")
         return plan
 
     async def carry_out(self, plan: Plan, who: str) -> Change:
@@ -162,7 +162,7 @@ class Changes:
         try:
             match write:
                 case None:
-                    raise RuleBroken(f"{driver.title} has no known way to do this: {kind}")
+                    raise RuleBroken(f"{driver.title} has no known way to do this: {kind}", "change.no_way")
                 case CliWrite():
                     if device.cli is None or driver.dialect is None:
                         raise Misconfigured(f"{device.name} has no command line login: nothing can be written there")
@@ -170,7 +170,7 @@ class Changes:
                 case SnmpWrite():
                     wanted = write.value(value)
         except ValueError as exc:
-            raise RuleBroken(str(exc)) from exc
+            raise RuleBroken(str(exc), "change.no_value") from exc
         if Snmp.target(device, driver.limits).write is None:
             raise Misconfigured(
                 f"{device.name} has no write community and no SNMPv3 user: nothing can be written there"
@@ -180,7 +180,7 @@ class Changes:
             raise _unreadable(device, place)
         index = write.index_of(place, {})
         if index is None:
-            raise RuleBroken(f"{driver.title} does not tell where to write this: {kind}")
+            raise RuleBroken(f"{driver.title} does not tell where to write this: {kind}", "change.no_way")
         return _Steps(sets=(((*write.column, *index), wanted),))
 
     async def _write(self, device: Device, driver: OltDriver, steps: _Steps) -> None:
@@ -195,7 +195,9 @@ class Changes:
         if not isinstance(reading, Known):
             raise _unreadable(device, reading)
         if reading.value.state not in THERE:
-            raise RuleBroken(f"{device.name} has no ONU {onu} that can be read: {reading.value.state.value}")
+            raise RuleBroken(
+                f"{device.name} has no ONU {onu} that can be read: {reading.value.state.value}", "change.no_onu"
+            )
         found = await self._lines.details(device, str(onu), reading.value, READING)
         details = LineDetails() if isinstance(found, Missing) else found
         if kind == "vlan" and driver.dialect is not None and device.cli is not None:
@@ -228,7 +230,7 @@ def _proven(plan: Plan, after: Facts) -> tuple[ChangeState, str]:
 
 def _driver(device: Device) -> OltDriver:
     if device.driver_name not in DRIVERS:
-        raise RuleBroken(f"{device.name} is no OLT that we know ({device.driver_name})")
+        raise RuleBroken(f"{device.name} is no OLT that we know ({device.driver_name})", "change.no_way")
     return driver_of(device.driver_name, device.options)
 
 
@@ -236,12 +238,19 @@ def _address(driver: OltDriver, onu: str) -> OnuAddress:
     try:
         address = OnuAddress.parse(onu)
     except ValueError as exc:
-        raise RuleBroken(str(exc)) from exc
+        raise RuleBroken(str(exc), "change.no_onu") from exc
     if address.family != driver.family:
-        raise RuleBroken(f"{onu} is no address on {driver.title}")
+        raise RuleBroken(f"{onu} is no address on {driver.title}", "change.no_onu")
     return address
 
 
+class Unreadable(Unavailable):
+    """The ONU cannot be read now, so nothing is written; ``missing`` is why."""
+
+    def __init__(self, device: Device, missing: Missing) -> None:
+        super().__init__(device.name, f"cannot be read ({missing.reason}), so nothing is written")
+        self.missing = missing
+
+
 def _unreadable(device: Device, why: object) -> Unavailable:
-    reason = why.reason if isinstance(why, Missing) else "not read yet"
-    return Unavailable(device.name, f"cannot be read ({reason}), so nothing is written")
+    return Unreadable(device, why if isinstance(why, Missing) else Missing("line.missing.never-read", device.name))

@@ -210,7 +210,7 @@ class Circuits:
         by_id = await self._devices(provider, circuit)
         before = await self.facts(provider, circuit)
         if plan(circuit, before, _builds(by_id)) != tuple(confirmed):
-            raise RuleBroken("the devices changed since the commands were shown: look at them again")
+            raise RuleBroken("the devices changed since the commands were shown: look at them again", "circuit.changed")
         change = await self._begin(provider, circuit, confirmed, before, who)
         done: list[Orders] = []
         why = ""

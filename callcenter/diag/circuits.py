@@ -182,22 +182,50 @@ def plan(circuit: Circuit, facts: Sequence[HopFacts], builds: Mapping[DeviceId, 
     for hop, known in zip(circuit.hops, facts, strict=True):
         port = known.port
         if isinstance(port, Missing):
-            raise RuleBroken(f"{hop.device_name} {hop.port} cannot be read now: nothing is built blindly")
+            raise RuleBroken(
+                f"{hop.device_name} {hop.port} cannot be read now: nothing is built blindly",
+                "circuit.blind",
+                hop=f"{hop.device_name} {hop.port}",
+            )
         fault = judge_hop(hop, known).fault
         if port.tagged is None:
-            raise RuleBroken(f"{hop.device_name} {hop.port} does not tell its VLANs: nothing is built blindly")
+            raise RuleBroken(
+                f"{hop.device_name} {hop.port} does not tell its VLANs: nothing is built blindly",
+                "circuit.blind",
+                hop=f"{hop.device_name} {hop.port}",
+            )
         if fault in {None, Fault.PORT_DOWN}:
             continue
         if hop.device not in builds:
-            raise RuleBroken(f"{hop.device_name}: VLANs of this family are not configured from here")
+            raise RuleBroken(
+                f"{hop.device_name}: VLANs of this family are not configured from here",
+                "circuit.no_way",
+                hop=f"{hop.device_name} {hop.port}",
+            )
         if fault is Fault.WRONG_TAGGING:
-            raise RuleBroken(f"{hop.device_name} {hop.port} has VLAN {hop.vlan} the other way: change it by hand")
+            raise RuleBroken(
+                f"{hop.device_name} {hop.port} has VLAN {hop.vlan} the other way: change it by hand",
+                "circuit.other_way",
+                hop=f"{hop.device_name} {hop.port}",
+            )
         if not hop.tagged and port.pvid not in {None, 1, hop.vlan}:
-            raise RuleBroken(f"{hop.device_name} {hop.port} is untagged in VLAN {port.pvid}: it is somebody's")
+            raise RuleBroken(
+                f"{hop.device_name} {hop.port} is untagged in VLAN {port.pvid}: it is somebody's",
+                "circuit.somebodys",
+                hop=f"{hop.device_name} {hop.port}",
+            )
         if not hop.tagged and port.tagged:
-            raise RuleBroken(f"{hop.device_name} {hop.port} is a trunk: it is not made an access port from here")
+            raise RuleBroken(
+                f"{hop.device_name} {hop.port} is a trunk: it is not made an access port from here",
+                "circuit.is_trunk",
+                hop=f"{hop.device_name} {hop.port}",
+            )
         if hop.tagged and port.mode == "access" and port.pvid not in {None, 1}:
-            raise RuleBroken(f"{hop.device_name} {hop.port} is untagged in VLAN {port.pvid}: it is not made a trunk")
+            raise RuleBroken(
+                f"{hop.device_name} {hop.port} is untagged in VLAN {port.pvid}: it is not made a trunk",
+                "circuit.somebodys",
+                hop=f"{hop.device_name} {hop.port}",
+            )
         makes = known.vlan_exists is False and hop.device not in made
         if makes:
             made.add(hop.device)

@@ -138,7 +138,7 @@ async def test_a_restart_is_shown_confirmed_done_once_and_kept(database: Databas
         token = field(page, "token")
         assert (await sofiia.post(f"{line}/carry-out", onu=ONU, token=token))[0] == 303
         assert len(made.olt.written) == 1
-        assert (await sofiia.post(f"{line}/carry-out", onu=ONU, token=token))[0] == 409
+        assert "сплануйте її знову" in (await sofiia.post(f"{line}/carry-out", onu=ONU, token=token))[1]
         assert len(made.olt.written) == 1, "a plan is carried out once"
         _, page = await sofiia.get(f"{line}?onu={ONU}")
         assert "user:Софія" in page or "user:" in page
@@ -281,3 +281,36 @@ async def test_an_agent_sees_no_circuits(database: Database, tmp_path: Path) -> 
         for path in ("/circuits", f"/circuits/{web.number}"):
             assert (await olena.get(path))[0] == 403
         assert (await olena.post(f"/circuits/{web.number}/check"))[0] == 403
+
+
+async def test_changes_of_another_providers_namesake_are_not_this_devices(database: Database, tmp_path: Path) -> None:
+    async with an_olt(database, tmp_path) as made:
+        at = f"/lines/{made.web.number}/changes"
+        _, plan = await made.web.api("POST", f"{at}/plan", {"onu": ONU, "kind": "reboot"}, "all")
+        assert (await made.web.api("POST", f"{at}/carry-out", {"onu": ONU, "token": plan["token"]}, "all"))[0] == 200
+        async with database.scoped(Scope.all()) as connection:
+            twin = await put_device(
+                connection, VAULT,
+                Device(DeviceId(0), ProviderId(2), made.olt.name, made.olt.driver, "192.0.2.9", SecretStr("public")),
+            )  # fmt: skip
+        status, told = await made.web.api("GET", f"/lines/{twin}/changes?onu={ONU}", token="all")
+        assert (status, told["items"]) == (200, [])
+
+
+async def test_why_nothing_was_done_is_said_on_the_page_in_its_readers_words(
+    database: Database, tmp_path: Path
+) -> None:
+    async with an_olt(database, tmp_path) as made, made.web.person("sofiia") as sofiia:
+        line = f"/lines/{made.web.number}"
+        for fields, said in (
+            ({"kind": "vlan", "value": "abc"}, "потрібне можливе значення"),
+            ({"kind": "reboot", "onu": "EPON0/1:63"}, "немає"),
+        ):
+            status, page = await sofiia.post(f"{line}/plan", **({"onu": ONU} | fields))
+            assert status == 200
+            assert "Цього зробити не можна:" in page
+            assert said in page
+            assert "line.missing" not in page
+        status, page = await sofiia.post(f"{line}/carry-out", onu=ONU, token="a-token-of-nobody")
+        assert status == 200
+        assert "сплануйте її знову" in page

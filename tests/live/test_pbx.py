@@ -367,7 +367,7 @@ async def _originate(pbx: Pbx, number: str, provider: str) -> None:
 
 async def _written(path: Path, octets: int) -> Path:
     """The recording, once Asterisk has closed it: after the last leg's end it may still hold some of it back."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not path.exists() or path.stat().st_size < octets:
             await asyncio.sleep(0.05)
     return path

@@ -8,6 +8,7 @@
   const BAD_LOSS = 0.05, BAD_RTT = 400, UNHEARD = 8; // share, ms, seconds
   let last = null; // of the talk that is measured now
   let unheard = 0, silent = 0;
+  let heard = false; // something came from the microphone since the last report
 
   function say(key) {
     bar.hidden = !key;
@@ -28,14 +29,18 @@
       const passed = told.seconds - before.seconds;
       const spoke = told.muted || told.sent.energy === null || told.sent.energy > before.sent.energy;
       unheard = spoke ? 0 : unheard + passed;
+      heard = !told.muted && told.sent.energy !== null && told.sent.energy > before.sent.energy;
       silent = told.received.packets > before.received.packets ? 0 : silent + passed;
       const loss = Math.max(share(told.received, before.received), share(told.sent, before.sent));
       say(unheard >= UNHEARD ? "unheard" : silent >= UNHEARD ? "silent" : loss > BAD_LOSS || told.rtt_ms > BAD_RTT ? "bad" : "");
-    } else unheard = silent = 0;
+    } else {
+      unheard = silent = 0;
+      heard = false;
+    }
     fetch("/api/v1/phone/quality", {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-CSRF-Token": live.csrf },
-      body: JSON.stringify({ codec: told.codec, sent: way(told.sent), received: way(told.received), rtt_ms: told.rtt_ms, unheard_s: unheard, silent_s: silent }),
+      body: JSON.stringify({ codec: told.codec, sent: way(told.sent), received: way(told.received), rtt_ms: told.rtt_ms, heard, unheard_s: unheard, silent_s: silent }),
     }).catch(() => {}); // the next one tells more
   });
   document.addEventListener("phone:changed", ({ detail }) => {
