@@ -30,7 +30,8 @@
       const spoke = told.muted || told.sent.energy === null || told.sent.energy > before.sent.energy;
       unheard = spoke ? 0 : unheard + passed;
       heard = !told.muted && told.sent.energy !== null && told.sent.energy > before.sent.energy;
-      silent = told.received.packets > before.received.packets ? 0 : silent + passed;
+      const holds = document.querySelector("#status .state.on_hold"); // then Asterisk sends the agent nothing
+      silent = holds || told.received.packets > before.received.packets ? 0 : silent + passed;
       const loss = Math.max(share(told.received, before.received), share(told.sent, before.sent));
       say(unheard >= UNHEARD ? "unheard" : silent >= UNHEARD ? "silent" : loss > BAD_LOSS || told.rtt_ms > BAD_RTT ? "bad" : "");
     } else {
