@@ -1,4 +1,4 @@
-"""The phone in the page: which phone an agent has, whose page holds it, how well calls were heard; who restarts ONUs."""
+"""The phone in the page: which phone an agent has, whose page holds it, how calls were heard; who restarts ONUs."""
 
 from alembic import op
 
