@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from callcenter.diag.circuit_work import put_circuit
 from callcenter.diag.circuits import Circuit, Hop
 from callcenter.diag.devices import CliLogin, Device, devices, put_device
+from callcenter.routing.register import provider_id
 from callcenter.store import Scope
 from callcenter.store.vault import open_vault
-from callcenter.words import DeviceId, ProviderId
+from callcenter.words import DeviceId
 from lab.cli_device import CliDevice
 from lab.clis import SCRIPTS
 from lab.switch import SimulatedSwitch
@@ -60,13 +60,7 @@ class LabSite:
         settings = house.settings
         vault = await asyncio.to_thread(open_vault, settings.data_dir, settings.vault.keys)
         async with house.db.scoped(Scope.all()) as connection:
-            owner = ProviderId(
-                (
-                    await connection.execute(
-                        text("SELECT id FROM provider WHERE slug = :slug"), {"slug": house.plan.providers[0].slug}
-                    )
-                ).scalar_one()
-            )
+            owner = await provider_id(connection, house.plan.providers[0].slug)
             for known in await devices(connection, vault):
                 if known.name in self.shells:
                     written = replace(known, cli=self._login(known.name), write_community=SecretStr(WRITE))

@@ -10,14 +10,14 @@ from aiohttp import web
 from pydantic import StringConstraints, ValidationError
 
 from callcenter.desk.api import Ask, Gives, Id, Nothing, Route, Takes, not_found
-from callcenter.desk.guard import must_lead, said
+from callcenter.desk.guard import must_lead, why
 from callcenter.desk.pages import PAGES, PORTS, visible_providers
-from callcenter.desk.ports import DeskPorts
+from callcenter.desk.ports import DeskPorts, at_hand
 from callcenter.desk.sessions import Visitor
 from callcenter.diag import change_rows
-from callcenter.diag.circuit_work import Built, Checked, Circuits, checks, circuits, owner_of
+from callcenter.diag.circuit_work import Built, Checked, checks, circuits, owner_of
 from callcenter.diag.circuits import Circuit, Orders
-from callcenter.errors import CallCenterError, RuleBroken, Unavailable
+from callcenter.errors import CallCenterError, RuleBroken
 from callcenter.words import ProviderId
 
 Shown = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -83,12 +83,6 @@ class BuiltGiven(Gives):
     broken_at: int | None
 
 
-def _work(ports: DeskPorts) -> Circuits:
-    if ports.circuits is None:
-        raise Unavailable("devices", "this service reads no devices")
-    return ports.circuits
-
-
 async def one_of(ports: DeskPorts, visitor: Visitor, number: int) -> tuple[ProviderId, Circuit]:
     """The circuit and whose it is; 404 for another provider's."""
     async with ports.db.scoped(visitor.scope) as conn:
@@ -115,7 +109,7 @@ async def api_list(ask: Ask, _: Nothing) -> CircuitsGiven:
 async def api_check(ask: Ask, wanted: CircuitWanted) -> CheckGiven:
     """Looks at every hop now; the check is kept."""
     owner, circuit = await one_of(ask.ports, ask.visitor, wanted.circuit)
-    await _work(ask.ports).check(owner, circuit, ask.visitor.who)
+    await at_hand(ask.ports.circuits).check(owner, circuit, ask.visitor.who)
     async with ask.ports.db.scoped(ask.scope) as conn:
         newest = await checks(conn, circuit.id, 1)
     return CheckGiven.model_validate(newest[0])
@@ -123,7 +117,7 @@ async def api_check(ask: Ask, wanted: CircuitWanted) -> CheckGiven:
 
 async def api_dry_run(ask: Ask, wanted: CircuitWanted) -> DryRunGiven:
     owner, circuit = await one_of(ask.ports, ask.visitor, wanted.circuit)
-    orders = await _work(ask.ports).dry_run(owner, circuit)
+    orders = await at_hand(ask.ports.circuits).dry_run(owner, circuit)
     told = [OrdersGiven(device=each.device_name, commands=list(each.commands)) for each in orders]
     return DryRunGiven(shown=sum_of(orders), orders=told)
 
@@ -138,7 +132,7 @@ async def api_build(ask: Ask, wanted: BuildWanted) -> BuiltGiven:
 
 
 async def _built(ports: DeskPorts, visitor: Visitor, owner: ProviderId, circuit: Circuit, shown: str) -> Built:
-    work = _work(ports)
+    work = at_hand(ports.circuits)
     orders = await work.dry_run(owner, circuit)
     if sum_of(orders) != shown:
         raise RuleBroken("the devices changed since the commands were shown: look at them again", "circuit.changed")
@@ -175,9 +169,9 @@ async def one(request: web.Request) -> web.StreamResponse:
 async def check_on_page(request: web.Request) -> web.StreamResponse:
     owner, circuit = await one_of(request.app[PORTS], visitor := must_lead(request), _number(request))
     try:
-        await _work(request.app[PORTS]).check(owner, circuit, visitor.who)
+        await at_hand(request.app[PORTS].circuits).check(owner, circuit, visitor.who)
     except CallCenterError as exc:
-        return await _page_of(request, trouble=_why(request, exc))
+        return await _page_of(request, trouble=why(request, exc))
     raise web.HTTPSeeOther(f"/circuits/{_number(request)}")
 
 
@@ -185,9 +179,9 @@ async def dry_run_on_page(request: web.Request) -> web.StreamResponse:
     """The same page with the exact commands, to be confirmed."""
     owner, circuit = await one_of(request.app[PORTS], must_lead(request), _number(request))
     try:
-        orders = await _work(request.app[PORTS]).dry_run(owner, circuit)
+        orders = await at_hand(request.app[PORTS].circuits).dry_run(owner, circuit)
     except CallCenterError as exc:
-        return await _page_of(request, trouble=_why(request, exc))
+        return await _page_of(request, trouble=why(request, exc))
     return await _page_of(request, orders=orders, shown=sum_of(orders))
 
 
@@ -200,7 +194,7 @@ async def build_on_page(request: web.Request) -> web.StreamResponse:
     except ValidationError:
         raise not_found() from None
     except CallCenterError as exc:
-        return await _page_of(request, trouble=_why(request, exc))
+        return await _page_of(request, trouble=why(request, exc))
     if built.why:
         return await _page_of(request, trouble=built.why, left_over=not built.rolled_back)
     raise web.HTTPSeeOther(f"/circuits/{_number(request)}")
@@ -219,10 +213,6 @@ async def _page_of(request: web.Request, **more: Any) -> web.StreamResponse:
     return request.app[PAGES].page(
         request, "circuit.html", circuit=circuit, provider=provider, checks=history, changes=changes, **values
     )
-
-
-def _why(request: web.Request, exc: CallCenterError) -> str:
-    return said(request, exc) if isinstance(exc, RuleBroken) else str(exc)
 
 
 def _number(request: web.Request) -> int:

@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 
 from callcenter.desk.pages import PAGES, PORTS, SESSIONS, VISITOR, catalogue_of
 from callcenter.desk.sessions import Visitor
-from callcenter.errors import Refused, RuleBroken, Unavailable
+from callcenter.errors import CallCenterError, Refused, RuleBroken, Unavailable
 
 log = logging.getLogger("callcenter.desk")
 
@@ -153,6 +153,11 @@ def said(request: web.Request, broken: RuleBroken) -> str:
     if not broken.key or not words.knows(broken.key) or (visitor is not None and visitor.token is not None):
         return str(broken)
     return words.text(broken.key, **broken.values)
+
+
+def why(request: web.Request, exc: CallCenterError) -> str:
+    """Why something was not done, for the page where it was asked."""
+    return said(request, exc) if isinstance(exc, RuleBroken) else str(exc)
 
 
 def _answer(

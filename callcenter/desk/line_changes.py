@@ -13,16 +13,17 @@ from aiohttp import web
 from pydantic import StringConstraints, ValidationError
 
 from callcenter.desk.api import Ask, Gives, Id, Route, Takes, not_found
-from callcenter.desk.guard import Explained, said
+from callcenter.desk.guard import Explained, why
+from callcenter.desk.line_rows import DeviceRow, device_of
 from callcenter.desk.pages import PORTS, catalogue_of, visitor_of
-from callcenter.desk.ports import DeskPorts
+from callcenter.desk.ports import DeskPorts, at_hand
 from callcenter.desk.sessions import Visitor
 from callcenter.diag import change_rows
-from callcenter.diag.changes import Changes, Plan, Unreadable
+from callcenter.diag.changes import Plan, Unreadable
 from callcenter.diag.devices import Device, device_by_id
 from callcenter.diag.driver import WriteKind
-from callcenter.diag.drivers import DRIVERS, driver_of
-from callcenter.errors import CallCenterError, RuleBroken, Unavailable
+from callcenter.diag.drivers import DRIVERS
+from callcenter.errors import CallCenterError
 from callcenter.words import DeviceId, OnuAddress, ProviderId
 
 KINDS: tuple[WriteKind, ...] = ("reboot", "describe", "vlan")
@@ -91,32 +92,23 @@ def may_change(visitor: Visitor, kind: str, provider: ProviderId, ports: DeskPor
     return kind == "reboot" and found is not None and found.agents_restart
 
 
-def offered(visitor: Visitor, device: Device, ports: DeskPorts) -> tuple[WriteKind, ...]:
+def offered(visitor: Visitor, device: DeviceRow, ports: DeskPorts) -> tuple[WriteKind, ...]:
     """What this visitor may do there and the family can."""
-    if device.driver_name not in DRIVERS:
+    if device.driver not in DRIVERS:
         return ()
-    writes = driver_of(device.driver_name, device.options).writes
+    writes = DRIVERS[device.driver].writes
     return tuple(kind for kind in KINDS if kind in writes and may_change(visitor, kind, device.provider, ports))
 
 
 async def device_for(ports: DeskPorts, visitor: Visitor, number: int) -> Device:
     """The device with its credentials; 404 for another provider's."""
     async with ports.db.scoped(visitor.scope) as conn:
-        known = (await conn.execute(change_rows.DEVICE_OWNER, {"id": number})).scalar_one_or_none()
-        if known is None or not visitor.scope.holds(ProviderId(known)):
+        if await device_of(conn, number) is None:
             raise not_found()
-        if ports.vault is None:
-            raise Unavailable("devices", "this service reads no devices")
-        found = await device_by_id(conn, ports.vault, DeviceId(number))
+        found = await device_by_id(conn, at_hand(ports.vault), DeviceId(number))
     if found is None:
         raise not_found()
     return found
-
-
-def _changes(ports: DeskPorts) -> Changes:
-    if ports.changes is None:
-        raise Unavailable("devices", "this service reads no devices")
-    return ports.changes
 
 
 async def api_list(ask: Ask, wanted: ChangesWanted) -> ChangesGiven:
@@ -135,13 +127,13 @@ async def plan(ask: Ask, wanted: PlanWanted) -> Plan:
     device = await device_for(ask.ports, ask.visitor, wanted.device)
     if not may_change(ask.visitor, wanted.kind, device.provider, ask.ports):
         raise Explained(403, catalogue_of(ask.request).text("change.not_yours"))
-    return await _changes(ask.ports).plan(device, wanted.onu, wanted.kind, wanted.value)
+    return await at_hand(ask.ports.changes).plan(device, wanted.onu, wanted.kind, wanted.value)
 
 
 async def carry_out(ask: Ask, wanted: CarryOutWanted) -> ChangeGiven:
     """Does what was planned and shown, once. A plan of another device, ONU or provider is void here."""
     device = await device_for(ask.ports, ask.visitor, wanted.device)
-    changes = _changes(ask.ports)
+    changes = at_hand(ask.ports.changes)
     planned = changes.planned(wanted.token)
     if planned.device.id != device.id or str(planned.onu) != wanted.onu:
         raise not_found()
@@ -160,19 +152,11 @@ def _given(planned: Plan) -> PlanGiven:
 # --- the same by forms of the line's page
 
 
-async def on_page(ports: DeskPorts, visitor: Visitor, number: int, onu: str) -> dict[str, Any]:
+async def on_page(ports: DeskPorts, visitor: Visitor, device: DeviceRow, onu: str) -> dict[str, Any]:
     """What the page of a line shows of changes: what may be done here, and what was."""
     async with ports.db.scoped(visitor.scope) as conn:
-        device = None if ports.vault is None else await device_by_id(conn, ports.vault, DeviceId(number))
-        if device is None or not visitor.scope.holds(device.provider):
-            return {"kinds": (), "changes": []}
         rows = await change_rows.newest(conn, device.name, onu, most=20, provider=device.provider)
     return {"kinds": offered(visitor, device, ports), "changes": rows}
-
-
-def back_to(request: web.Request, onu: str, **more: str) -> web.HTTPSeeOther:
-    query = "".join(f"&{name}={quote(value)}" for name, value in more.items())
-    return web.HTTPSeeOther(f"/lines/{request.match_info['device']}?onu={quote(onu, safe='/:')}{query}#changes")
 
 
 async def planned_by_form(request: web.Request) -> tuple[Plan | None, str]:
@@ -185,15 +169,15 @@ async def planned_by_form(request: web.Request) -> tuple[Plan | None, str]:
     except ValidationError:
         return None, catalogue_of(request).text("change.no_value")
     except CallCenterError as exc:
-        return None, why(request, exc)
+        return None, _why(request, exc)
 
 
-def why(request: web.Request, exc: CallCenterError) -> str:
-    """Why not, in the words of who reads it."""
+def _why(request: web.Request, exc: CallCenterError) -> str:
+    """As ``guard.why``, and in words what keeps an ONU from being read."""
     if isinstance(exc, Unreadable):
         words = catalogue_of(request)
         return f"{exc.system}: {words.text(exc.missing.reason, about=exc.missing.about)}"
-    return said(request, exc) if isinstance(exc, RuleBroken) else str(exc)
+    return why(request, exc)
 
 
 async def carry_out_by_form(request: web.Request) -> str:
@@ -210,8 +194,8 @@ async def carry_out_by_form(request: web.Request) -> str:
     try:
         await carry_out(Ask(request, request.app[PORTS], visitor), wanted)
     except CallCenterError as exc:
-        return why(request, exc)
-    raise back_to(request, onu)
+        return _why(request, exc)
+    raise web.HTTPSeeOther(f"/lines/{request.match_info['device']}?onu={quote(onu, safe='/:')}#changes")
 
 
 API = (

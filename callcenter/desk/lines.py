@@ -177,7 +177,7 @@ async def carry_out_on_page(request: web.Request) -> web.StreamResponse:
 
 async def _line_page(request: web.Request, plan: Plan | None, why_not: str) -> web.StreamResponse:
     drawn = await _drawn(request)
-    changes = await on_page(request.app[PORTS], visitor_of(request), drawn["device"].id, drawn["onu"])
+    changes = await on_page(request.app[PORTS], visitor_of(request), drawn["device"], drawn["onu"])
     return request.app[PAGES].page(request, "line.html", **drawn, **changes, plan=plan, why_not=why_not)
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from callcenter.calls.notes import CallNote
 from callcenter.config import PhoneSettings, WebSettings
 from callcenter.diag.changes import Changes
 from callcenter.diag.circuit_work import Circuits
 from callcenter.diag.diagnosis import Diagnoses, Examined
+from callcenter.errors import Unavailable
 from callcenter.floor.board import AgentNow as AgentNow
 from callcenter.floor.board import QueueNow as QueueNow
 from callcenter.floor.board import Snapshot as Snapshot
@@ -165,6 +166,16 @@ class PhonesInPages(Protocol):
 
 class Telephony(DutyOrders, PhoneOrders, Protocol):
     """Every order the web may give to the floor."""
+
+
+T = TypeVar("T")
+
+
+def at_hand(part: T | None) -> T:
+    """A part that works with devices; raises ``Unavailable`` in a service that has none."""
+    if part is None:
+        raise Unavailable("devices", "this service reads no devices")
+    return part
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.diag import tables
@@ -18,9 +18,6 @@ ChangeState: TypeAlias = Literal["begun", "done", "refused", "rolled_back", "fai
 """``begun`` long ago means that the service stopped in the middle: a person has to look at the device."""
 Facts: TypeAlias = Mapping[str, Json]
 """What was read of the place: state, serial, description, VLAN."""
-
-
-DEVICE_OWNER = text("SELECT provider_id FROM device WHERE id = :id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ami.commands import Commands
 from callcenter.ami.facts import LiveFact, PhoneContact
 from callcenter.ami.live import LiveView
+from callcenter.ami.picture import AGENT_ENDPOINT
 from callcenter.errors import CallCenterError, Refused, RuleBroken
 from callcenter.floor.talking import GONE, TalkOrders, Waiting
+from callcenter.pbx.render import AWAY_S
 from callcenter.routing.book import Agent, Book
 from callcenter.store import Database, Scope
 from callcenter.words import Clock
@@ -29,8 +32,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 5.0
 """Seconds between two looks for logins whose session has ended."""
-AWAY = timedelta(seconds=20)
-"""As long as the dialplan lets a caller wait for a page (``pbx.render.AWAY_S``)."""
+AWAY = timedelta(seconds=AWAY_S)
+"""As long as the dialplan lets a caller wait for a page."""
 GONE_FOR_S = 5.0
 """Seconds for which a registration may be gone before whom the agent talks with hears music: sound has its own way."""
 BACK_FOR_S = 4.0
@@ -115,9 +118,7 @@ class PagePhones:
     async def session_ended(self, session: bytes) -> None:
         """Whoever signed in with it is no phone any more. Where Asterisk cannot be told now, ``run`` tells it."""
         async with self._database.scoped(Scope.only(())) as connection:
-            for row in (await connection.execute(_OF_SESSION, {"session": session})).all():
-                await self._withdraw(row.extension)
-                await connection.execute(_FORGET, {"agent": row.agent_id})
+            await self._withdraw_each(connection, _OF_SESSION, {"session": session})
 
     async def leaving(self, extension: str, tab: str) -> None:
         """This tab goes away in the middle of a talk: whom the agent talks with hears music until it is back."""
@@ -210,10 +211,13 @@ class PagePhones:
 
     async def _withdraw_ended(self) -> None:
         async with self._database.scoped(Scope.only(())) as connection:
-            for row in (await connection.execute(_ENDED, {"now": self._clock()})).all():
-                await self._withdraw(row.extension)
-                await connection.execute(_FORGET, {"agent": row.agent_id})
-                log.info("the phone in the page of agent %s was withdrawn: its sign-in has ended", row.extension)
+            await self._withdraw_each(connection, _ENDED, {"now": self._clock()})
+
+    async def _withdraw_each(self, connection: AsyncConnection, logins: TextClause, which: dict[str, object]) -> None:
+        for row in (await connection.execute(logins, which)).all():
+            await self._withdraw(row.extension)
+            await connection.execute(_FORGET, {"agent": row.agent_id})
+            log.info("the phone in the page of agent %s was withdrawn: its sign-in has ended", row.extension)
 
     async def _withdraw(self, extension: str) -> None:
         """A password that nobody was told takes its place: Asterisk then says that the old one is wrong."""
@@ -242,10 +246,10 @@ class PagePhones:
 
 
 def _user(extension: str) -> str:
-    return f"agent-{extension}"
+    return f"{AGENT_ENDPOINT}{extension}"
 
 
-_HELD = text("SELECT tab, session, expires_at FROM phone_login WHERE agent_id = :agent FOR UPDATE")
+_HELD = text("SELECT tab, expires_at FROM phone_login WHERE agent_id = :agent FOR UPDATE")
 _HOLD = text(
     "INSERT INTO phone_login (agent_id, extension, session, tab, issued_at, expires_at) "
     "VALUES (:agent, :extension, :session, :tab, :now, :until) ON CONFLICT (agent_id) DO UPDATE SET "

@@ -20,6 +20,7 @@ from callcenter.ami.facts import Line
 from callcenter.ami.live import LiveView
 from callcenter.ami.picture import TRUNK_CHANNEL
 from callcenter.errors import Refused, RuleBroken, Unavailable
+from callcenter.pbx.render import ECHO_CODE
 from callcenter.routing.book import Book, Queue
 from callcenter.words import ProviderId, UniqueId
 
@@ -30,7 +31,6 @@ SHOWN_WITHIN_S = 3.0
 GONE = frozenset({"unavailable", "invalid", "unknown"})
 """Phone states of a phone that cannot be rung."""
 AGENTS = "from-agent"
-ECHO = "*43"
 PAGE_RINGS_FOR = timedelta(seconds=10)
 KEY_EVERY_S = 0.25
 
@@ -126,7 +126,7 @@ class TalkOrders:
         """Rings the agent's phone; it hears itself then, as others hear it."""
         self._must_have_a_free_phone(extension)
         await self._commands.originate(
-            interface_of(extension), context=AGENTS, exten=ECHO, caller_id=ECHO, ring_for=RING_FOR,
+            interface_of(extension), context=AGENTS, exten=ECHO_CODE, caller_id=ECHO_CODE, ring_for=RING_FOR,
             answers_itself=self._answers_itself(extension),
         )  # fmt: skip
 

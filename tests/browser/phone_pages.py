@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from lab.house import House
@@ -45,6 +46,13 @@ PLAN = Plan(
     agent_tone=Tone(880),
     caller_tone=Tone(440),
 )
+MARKS = [
+    pytest.mark.browser,
+    pytest.mark.live,
+    pytest.mark.timeout(300),  # a loaded machine may take minutes to open the house
+    pytest.mark.asyncio(loop_scope="session"),
+]
+"""Of every test with pages' phones."""
 RATE = 8_000
 LOUD, SILENT = 200.0, 30.0
 """Root mean squares of 16-bit samples: Chromium's beeping microphone over a second, and nobody."""

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 from sqlalchemy import text
 
@@ -13,34 +9,16 @@ from callcenter.store import Scope
 from lab.house import House
 from tests.browser.phone_pages import (
     DID,
-    a_browser,
+    MARKS,
     at_work,
     hears_somebody,
     network_cut,
     phone_is,
-    quiet_afterwards,
     talks,
 )
 from tests.live.conftest import until
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.live,
-    pytest.mark.timeout(300),  # a loaded machine may take minutes to open the house
-    pytest.mark.asyncio(loop_scope="session"),
-]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(page_phones: House) -> AsyncIterator[House]:
-    async with quiet_afterwards(page_phones):
-        yield page_phones
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with a_browser() as browser:
-        yield browser
+pytestmark = MARKS
 
 
 async def watched(page: Page) -> None:

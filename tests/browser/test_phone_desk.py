@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from lab.house import House
 from tests.browser.phone_pages import (
+    MARKS,
     OTHER_DID,
     a_browser,
     begin_work,
@@ -20,12 +20,7 @@ from tests.browser.phone_pages import (
 )
 from tests.live.conftest import until
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.live,
-    pytest.mark.timeout(300),  # a loaded machine may take minutes to open the house
-    pytest.mark.asyncio(loop_scope="session"),
-]
+pytestmark = MARKS
 
 
 @pytest_asyncio.fixture(loop_scope="session")

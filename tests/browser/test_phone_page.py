@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Literal
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from lab.house import House
 from lab.sip import CONTROLLED, Tone
 from tests.browser.phone_pages import (
     DID,
+    MARKS,
     OTHER_DID,
     a_browser,
     at_work,
@@ -20,7 +19,6 @@ from tests.browser.phone_pages import (
     hears_nobody,
     hears_somebody,
     phone_is,
-    quiet_afterwards,
     signed_in,
     talks,
 )
@@ -28,24 +26,7 @@ from tests.browser.test_agent_looks import CUT_OFF, UNNAMED
 from tests.browser.test_agent_page import CONTRAST
 from tests.live.conftest import until
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.live,
-    pytest.mark.timeout(300),  # a loaded machine may take minutes to open the house
-    pytest.mark.asyncio(loop_scope="session"),
-]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(page_phones: House) -> AsyncIterator[House]:
-    async with quiet_afterwards(page_phones):
-        yield page_phones
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with a_browser() as browser:
-        yield browser
+pytestmark = MARKS
 
 
 async def test_a_queues_call_rings_in_the_page_and_is_answered_by_a_key(house: House, browser: Browser) -> None:

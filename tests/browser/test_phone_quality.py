@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from lab.house import House
-from tests.browser.phone_pages import DID, a_browser, at_work, phone_is, quiet_afterwards
+from tests.browser.phone_pages import DID, MARKS, at_work, phone_is
 from tests.live.conftest import until
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.live,
-    pytest.mark.timeout(300),
-    pytest.mark.asyncio(loop_scope="session"),
-]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(page_phones: House) -> AsyncIterator[House]:
-    async with quiet_afterwards(page_phones):
-        yield page_phones
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with a_browser() as browser:
-        yield browser
+pytestmark = MARKS
 
 
 async def test_a_talk_is_counted_and_a_microphone_that_gives_nothing_is_an_alarm(

@@ -11,15 +11,12 @@ import pytest
 import pytest_asyncio
 
 from lab.relay import SECRET, HouseWithRelay, Relay, own_address
-from tests.browser.phone_pages import PLAN, a_browser, at_work, hears_somebody, phone_is, talks
+from tests.browser.phone_pages import MARKS, PLAN, a_browser, at_work, hears_somebody, phone_is, talks
 from tests.live.conftest import until
 from tests.live.ports import free_port, free_ports
 
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.live,
-    pytest.mark.timeout(300),
-    pytest.mark.asyncio(loop_scope="session"),
+    *MARKS,
     pytest.mark.skipif(own_address() == "127.0.0.1", reason="a relay beside Asterisk needs more than loopback"),
 ]
 
