@@ -44,6 +44,7 @@ from callcenter.floor.page_phones import PagePhones
 from callcenter.floor.phone_codes import take_phone_codes
 from callcenter.floor.place_keeper import PlaceKeeper
 from callcenter.floor.relays import relays
+from callcenter.floor.sound_watch import SoundWatch
 from callcenter.floor.statelog import StateLog, open_states
 from callcenter.ivr.question import QuestionPorts
 from callcenter.ivr.question import make_app as make_question
@@ -107,6 +108,10 @@ class App:
         self.phones = PagePhones(
             database, self.shelf.book, self.commands, self.link.view, self.orders, clock,
             good_for=timedelta(minutes=settings.phone.credential_minutes), leads=lambda: self.leader.leads,
+        )  # fmt: skip
+        self.sound = SoundWatch(
+            database, self.shelf.book, self.commands, self.link.view, clock,
+            unheard=timedelta(seconds=settings.phone.unheard_s), leads=lambda: self.leader.leads,
         )  # fmt: skip
         self.places = PlaceKeeper(
             database, self.shelf.book, self.link.view, self.board.snapshot, self.ring_for_place, clock,
@@ -384,6 +389,7 @@ class App:
             self.rolling.run(),
             self.places.run(),
             self.phones.run(),
+            self.sound.run(),
             self.hear(),
             *self.watch.works(),
         ):

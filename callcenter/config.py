@@ -144,6 +144,8 @@ class PhoneSettings(_Section):
     """The key of that certificate."""
     credential_minutes: int = Field(60, ge=5, le=720)
     """For so long the password of one sign-in is good; the page asks for a new one in time."""
+    unheard_s: float = Field(8, ge=3, le=120)
+    """Of whom nothing at all is heard for so many seconds of a talk, of them an alarm is raised; every phone's."""
     stun: tuple[str, ...] = ()
     """``stun:stun.example.net:3478``: for agents whose address the PBX does not see."""
     turn: tuple[str, ...] = ()

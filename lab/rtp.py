@@ -136,6 +136,8 @@ class RtpStream:
         self.digits = ""
         self.sources: Counter[tuple[str, int]] = Counter()
         self.muted = False
+        self.lose_every = 0
+        """Of so many packets one never leaves, as on a bad network; 0 is none."""
         self._clock = clock
         self._heard = bytearray()
         self._payload = 8
@@ -214,8 +216,10 @@ class RtpStream:
             return
         second = self.tone.encoded(self._payload)
         start = (self.sent * FRAME) % RATE
-        self._send(self._payload, second[start : start + FRAME])
         self.sent += 1
+        if self.lose_every and self.sent % self.lose_every == 0:
+            return
+        self._send(self._payload, second[start : start + FRAME])
 
     def _send(self, payload: int, body: bytes) -> None:
         head = struct.pack("!BBHII", 0x80, payload, self._sequence, self._timestamp, self._ssrc)

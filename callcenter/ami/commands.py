@@ -212,6 +212,14 @@ class Commands:
         }
         await self._session.send("MuteAudio", headers)
 
+    async def rtcp(self, channel: str) -> str:
+        """What RTP and RTCP of this channel have counted (``calls.rtcp`` reads it). ``Refused`` when it is no more."""
+        headers: dict[str, Value] = {
+            "Channel": _checked(_CHANNEL(channel), "channel", channel),
+            "Variable": "CHANNEL(rtcp,all)",
+        }
+        return (await self._session.send("Getvar", headers)).headers.get("Value", "")
+
     async def reload(self, module: str = "") -> None:
         """Reads the configuration of one module again, or of all; calls in progress go on."""
         headers: dict[str, Value] = {"Module": _checked(_MODULE(module), "module", module)} if module else {}

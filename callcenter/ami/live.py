@@ -86,6 +86,11 @@ class LiveView:
         """The agent's part in a call that is talked in or on hold now."""
         return self._now.line_of(agent)
 
+    def lines(self) -> tuple[Line, ...]:
+        """Every agent's part in a call that is talked in or on hold now."""
+        found = (self._now.line_of(agent) for agent in sorted(self.agents_on_a_line()))
+        return tuple(line for line in found if line is not None)
+
     def is_alone(self, channel: str) -> bool:
         """Whether this channel waits in a bridge with nobody else, as a caller on hold does."""
         return self._now.is_alone(channel)

@@ -18,7 +18,7 @@ from typing import Final, Literal
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.calls import tables
+from callcenter.calls import quality_rows, tables
 from callcenter.calls.adoption import Adoption, Refresh
 from callcenter.calls.entry import Hook, LedgerEntry, TakePhoneCodes, run_hooks
 from callcenter.calls.groups import Group, Groups
@@ -27,6 +27,7 @@ from callcenter.calls.owners import Owners
 from callcenter.calls.phone_codes import PhoneCode, phone_codes
 from callcenter.calls.record import CallRecord
 from callcenter.calls.rows import Line, Row, SetAside, gone, read_rows
+from callcenter.calls.rtcp import LegSound, sounds
 from callcenter.calls.tables import CallRow
 from callcenter.config import AsteriskSettings
 from callcenter.errors import Unavailable
@@ -87,6 +88,7 @@ class _Digest:
     settled: list[UniqueId] = field(default_factory=list)
     aside: list[SetAside] = field(default_factory=list)
     codes: list[PhoneCode] = field(default_factory=list)
+    sounds: list[LegSound] = field(default_factory=list)
 
 
 class _SteppedAside(Exception):  # no error: another ledger is at work on the same journal
@@ -267,6 +269,7 @@ class Ledger:
             await tables.set_aside(connection, SOURCE, chunk.path, digest.aside, now)
             await self._say(connection, digest, now)
             await run_hooks(connection, self._hooks, [entry for entry in entries if entry.call.ended])
+            await quality_rows.keep_ended(connection, digest.sounds)
             if digest.codes and self._take_phone_codes is not None:
                 await self._take_phone_codes(connection, digest.codes)
             if chunk.after is not None:
@@ -305,6 +308,7 @@ class Ledger:
         rows, digest.aside = read_rows(chunk.lines)
         digest.rows = len(rows)
         digest.codes = phone_codes(rows)
+        digest.sounds = sounds(rows)
         groups.add(rows)
         groups.add(gone(call, at, seen=True) for call, at in presumed.items() if groups.of(call) is not None)
         owners = self._owners_in(self._book())

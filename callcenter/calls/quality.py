@@ -15,8 +15,8 @@ CODEC_MS = 40.0
 """Packets of 20 ms and the decoder's own buffer."""
 GOOD_MOS, FAIR_MOS = 4.03, 3.60
 """MOS of R 80 and R 70."""
-UNHEARD_S = 8.0
-"""For so long nothing at all is heard of one side before it is said."""
+FEW_PACKETS = 50
+"""A second of sound: fewer packets say nothing about a talk."""
 
 
 class Heard(StrEnum):
@@ -39,6 +39,13 @@ class Way:
         """The share of packets that did not come, 0 to 1."""
         sent = self.packets + self.lost
         return self.lost / sent if sent > 0 and self.lost > 0 else 0.0
+
+
+def between(earlier: Way, now: Way) -> Way:
+    """What came since then; counts that went back began anew, as on a leg whose address has changed."""
+    if now.packets < earlier.packets:
+        return now
+    return Way(now.packets - earlier.packets, max(0, now.lost - earlier.lost), now.jitter_ms, now.rtt_ms)
 
 
 def mos(way: Way) -> float | None:

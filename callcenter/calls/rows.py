@@ -25,9 +25,11 @@ OUT: Final = "CC_OUT"
 BOOT: Final = "CC_BOOT"
 DUTY: Final = "CC_DUTY"
 """No call's: what an agent said of their duty by dialling a code."""
+SOUND: Final = "CC_SOUND"
+"""What the RTP and RTCP of one leg counted, at its end."""
 GONE: Final = "CC_GONE"
 """Not Asterisk's: the ledger's own note that a channel is over although its last rows never came."""
-OURS: Final = (STAGE, END, QUEUE, RECORDING, OUT, BOOT, DUTY, GONE)
+OURS: Final = (STAGE, END, QUEUE, RECORDING, OUT, BOOT, DUTY, SOUND, GONE)
 """Rows of our own dialplan (``CELGenUserEvent``), and ``CC_GONE``."""
 
 _ASTERISKS: Final = (

@@ -78,6 +78,7 @@ class LivePage:
             "agent.html",
             providers=visible_providers(book, visitor),
             phone="desk" if agent is None else agent.phone,
+            unheard_s=request.app[PORTS].phone.unheard_s,
         )
 
     async def socket(self, request: web.Request) -> web.StreamResponse:

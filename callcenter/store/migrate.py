@@ -15,7 +15,7 @@ from callcenter.store.database import Database, async_url
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0004"
+HEAD = "0005"
 """The migration this version was written for; a test holds it against the folder."""
 _PACKAGED = Path(__file__).parents[1] / "_migrations"
 FOLDER = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "migrations"

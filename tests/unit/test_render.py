@@ -118,7 +118,7 @@ def test_every_form_the_dialplan_takes_is_read_as_the_same_did_by_routing() -> N
 
 def test_the_dialplan_writes_the_rows_that_the_ledger_reads() -> None:
     found = dialplan().journal_events
-    known = {rows.STAGE, rows.END, rows.QUEUE, rows.RECORDING, rows.OUT, rows.BOOT, rows.DUTY}
+    known = {rows.STAGE, rows.END, rows.QUEUE, rows.RECORDING, rows.OUT, rows.BOOT, rows.DUTY, rows.SOUND}
     assert {name for name, _ in found} == known
     ends = {value for name, value in found if name == rows.END}
     assert ends == {CallOutcome.CLOSED, CallOutcome.LINES_FULL, CallOutcome.UNKNOWN_DID, "asked"}

@@ -5,8 +5,11 @@
   const { phone, live } = window;
   const bar = document.getElementById("quality-bar");
   if (phone.kind !== "browser" || !bar) return;
-  const BAD_LOSS = 0.05, BAD_RTT = 400, UNHEARD = 8; // share, ms, seconds
+  const BAD_LOSS = 0.05, BAD_RTT = 400; // share, ms
+  const UNHEARD = Number(bar.dataset.unheardS); // seconds
+  const NOTHING = { packets: 0, lost: 0 };
   let last = null; // of the talk that is measured now
+  let kept = null; // what the service has been told of it: the next time it is told what came since
   let unheard = 0, silent = 0;
   let heard = false; // something came from the microphone since the last report
 
@@ -20,7 +23,11 @@
     return came + lost > 0 ? lost / (came + lost) : 0;
   }
 
-  const way = ({ packets, lost, jitter_ms: jitter }) => ({ packets, lost, jitter_ms: jitter });
+  /** What came since `before`; a connection that was made anew counts from the beginning. */
+  function since(before, now) {
+    const from = before.packets > now.packets ? NOTHING : before;
+    return { packets: now.packets - from.packets, lost: now.lost - from.lost, jitter_ms: now.jitter_ms };
+  }
 
   phone.stats((told) => {
     const before = last && last.seconds < told.seconds ? last : null;
@@ -38,15 +45,21 @@
       unheard = silent = 0;
       heard = false;
     }
+    const base = kept ?? { sent: NOTHING, received: NOTHING };
     fetch("/api/v1/phone/quality", {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-CSRF-Token": live.csrf },
-      body: JSON.stringify({ codec: told.codec, sent: way(told.sent), received: way(told.received), rtt_ms: told.rtt_ms, heard, unheard_s: unheard, silent_s: silent }),
-    }).catch(() => {}); // the next one tells more
+      body: JSON.stringify({
+        codec: told.codec, sent: since(base.sent, told.sent), received: since(base.received, told.received),
+        rtt_ms: told.rtt_ms, heard, unheard_s: unheard, silent_s: silent,
+      }),
+    }).then((answer) => {
+      if (answer.ok && last) kept = told;
+    }, () => {}); // the next one tells more
   });
   document.addEventListener("phone:changed", ({ detail }) => {
     if (detail.state === "talking") return;
-    last = null;
+    last = kept = null;
     say("");
   });
 })();

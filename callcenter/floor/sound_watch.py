@@ -1,0 +1,182 @@
+"""How every talk is heard while it lasts, as Asterisk counts it: kept with the call, an alarm where one side is silent.
+
+It asks one leg after the other every five seconds, over the commands' login: nothing on a card's way waits for it. What
+a talk came to in the end is in the journal; here is what must be seen at once. Of several services the leader does it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from callcenter.ami.commands import Commands
+from callcenter.ami.events import Leg
+from callcenter.ami.facts import Line
+from callcenter.ami.live import LiveView
+from callcenter.ami.picture import TRUNK_CHANNEL, agent_of_channel
+from callcenter.calls import quality_rows
+from callcenter.calls.quality import Way, between
+from callcenter.calls.quality_rows import Told
+from callcenter.calls.rtcp import Heard, read_counts
+from callcenter.errors import Refused, Unavailable
+from callcenter.routing.book import Book, Provider
+from callcenter.store import Database, Scope
+from callcenter.store.alarms import clear_alarm, open_alarms, raise_alarm
+from callcenter.words import Clock, ProviderId, UniqueId
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+NO_AGENT, NO_CALLER = "no_sound_from_agent", "no_sound_from_caller"
+"""Asterisk receives no packets of an agent's phone (by extension), of a provider's callers (by the provider's slug)."""
+KEPT = timedelta(days=90)
+FORGOTTEN_EVERY = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class _Before:
+    """A leg as it was when it was last asked."""
+
+    heard: Heard
+    at: datetime
+    heard_at: datetime
+    """When something had last come of it."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one look at all talks found."""
+
+    told: list[Told] = field(default_factory=list)
+    heard: set[tuple[str, str]] = field(default_factory=set)
+    silent: dict[tuple[str, str], tuple[ProviderId, str]] = field(default_factory=dict)
+    """Kind and subject of the alarm: whose, and what to say."""
+
+
+class SoundWatch:
+    """Watches every talk; ``run`` does it for ever."""
+
+    def __init__(
+        self,
+        database: Database,
+        book: Callable[[], Book],
+        commands: Commands,
+        view: LiveView,
+        clock: Clock,
+        *,
+        unheard: timedelta,
+        leads: Callable[[], bool],
+        every_s: float = EVERY_S,
+    ) -> None:
+        self._database = database
+        self._book = book
+        self._commands = commands
+        self._view = view
+        self._clock = clock
+        self._unheard = unheard
+        self._leads = leads
+        self._every_s = every_s
+        self._before: dict[UniqueId, _Before] = {}
+        self._raised: set[tuple[str, str]] = set()
+        self._forgot_at: datetime | None = None
+
+    async def run(self) -> None:
+        """A link or a database that is away costs the looks until it is back."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            if not self._leads():
+                self._before.clear()
+                continue
+            try:
+                await self.look()
+                await self._forget_old()
+            except (Unavailable, Refused) as exc:
+                log.info("sound: not looked at: %s", exc)
+
+    async def look(self) -> None:
+        """Asks every leg that is talked on once, and writes down what was found. Raises ``Unavailable``."""
+        found = _Round()
+        book, known = self._book(), set()
+        for line in self._view.lines():
+            provider = book.by_slug(line.provider)
+            if provider is None:
+                continue  # colleagues among themselves: no call of anybody's
+            for leg in _legs(line):
+                known.add(leg.uniqueid)
+                await self._ask(found, line, leg, provider)
+        self._before = {leg: before for leg, before in self._before.items() if leg in known}
+        await self._write(found)
+
+    async def _ask(self, found: _Round, line: Line, leg: Leg, provider: Provider) -> None:
+        try:
+            heard = read_counts(await self._commands.rtcp(leg.channel))
+        except Refused:
+            return  # it has hung up meanwhile
+        if heard is None:
+            return
+        now, before = self._clock(), self._before.get(leg.uniqueid)
+        came = before is None or line.held or heard.received.packets != before.heard.received.packets
+        heard_at = now if before is None or came else before.heard_at
+        self._before[leg.uniqueid] = _Before(heard, now, heard_at)
+        extension = agent_of_channel(leg.channel) or ""
+        alarm = (NO_AGENT, extension) if extension else (NO_CALLER, provider.slug)
+        silent = now - heard_at
+        if silent >= self._unheard:
+            detail = f"no packets for {silent.total_seconds():.0f} s in call {line.call}"
+            found.silent[alarm] = (provider.id, detail)
+        elif before is not None and came and not line.held:
+            found.heard.add(alarm)
+        for side, way, last in _sides(extension, heard, None if before is None else before.heard):
+            own = side == ("agent" if extension else "caller")
+            found.told.append(
+                Told(
+                    provider.id, line.call, leg.uniqueid, extension, side, "asterisk", "", now, way, last,
+                    silent.total_seconds() if own else 0.0,
+                )
+            )  # fmt: skip
+
+    async def _write(self, found: _Round) -> None:
+        news = {alarm: said for alarm, said in found.silent.items() if alarm not in self._raised}
+        if not (found.told or news):
+            return
+        now = self._clock()
+        async with self._database.scoped(Scope.all()) as connection:
+            await quality_rows.keep(connection, found.told)
+            for (kind, subject), (provider, detail) in news.items():
+                log.warning("sound: %s %s: %s", kind, subject, detail)
+                await raise_alarm(connection, kind, subject, at=now, detail=detail, provider=provider)
+            for alarm in await open_alarms(connection):
+                key = (alarm.kind, alarm.subject)
+                if key in found.heard and key not in found.silent:
+                    await clear_alarm(connection, *key, at=now, by="heard again")
+        self._raised = set(found.silent)
+
+    async def _forget_old(self) -> None:
+        now = self._clock()
+        if self._forgot_at is not None and now - self._forgot_at < FORGOTTEN_EVERY:
+            return
+        async with self._database.scoped(Scope.all()) as connection:
+            await connection.execute(_FORGET, {"before": now - KEPT})
+        self._forgot_at = now
+
+
+def _legs(line: Line) -> Iterator[Leg]:
+    """The agent's and the subscriber's; what stands between them is not asked."""
+    yield line.leg
+    if line.other.channel.startswith(TRUNK_CHANNEL):
+        yield line.other
+
+
+def _sides(extension: str, heard: Heard, before: Heard | None) -> Iterator[tuple[quality_rows.Side, Way, Way | None]]:
+    """Both directions of a leg: all of it, and what has come since it was asked before."""
+    earlier = {} if before is None else dict(quality_rows.sides(extension, before))
+    for side, way in quality_rows.sides(extension, heard):
+        yield side, way, between(earlier[side], way) if side in earlier else None
+
+
+_FORGET = text("DELETE FROM call_quality WHERE id IN (SELECT id FROM call_quality WHERE at < :before LIMIT 50000)")
