@@ -23,22 +23,29 @@ from tests.live.ports import free_ports
 DID = "380441230001"
 """СвітлоНет: agent 101, whose phone is the page."""
 OTHER_DID = "380441240001"
-"""Дім.Лінк: agent 102, whose phone is the page; and agent 103 with a phone of its own."""
+"""Дім.Лінк: agents 102 and 104, whose phone is the page; and agent 103 with a phone of its own."""
 PLAN = Plan(
     providers=(
         LabProvider(
             "svitlonet", "СвітлоНет", "#0b5fff", (DID,), "svitlo-epon", ring_s=20, wrapup_s=0, members=("101",)
         ),
         LabProvider(
-            "domlink", "Дім.Лінк", "#0f7b5a", (OTHER_DID,), "dom-gpon", ring_s=20, wrapup_s=0, members=("102", "103")
+            "domlink",
+            "Дім.Лінк",
+            "#0f7b5a",
+            (OTHER_DID,),
+            "dom-gpon",
+            ring_s=20,
+            wrapup_s=0,
+            members=("102", "103", "104"),
         ),
     ),
     olts=(
         LabOlt("svitlo-epon", "epon", pons=1, onus=8, seed=1),
         LabOlt("dom-gpon", "gpon", pons=1, onus=8, seed=2),
     ),
-    agent_count=3,
-    pages=("101", "102"),
+    agent_count=4,
+    pages=("101", "102", "104"),
     signed_in=False,
     unanswered_rings=20,
     subscribers=8,

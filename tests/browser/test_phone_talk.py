@@ -1,0 +1,240 @@
+"""What an agent does with a talk on the phone in their page: hold, transfers, keys for a menu, what is recorded."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from playwright.async_api import Browser, expect
+
+from lab.house import House
+from lab.rtp import RATE as LAB_RATE
+from lab.rtp import level
+from lab.sip import CONTROLLED, Call, Tone
+from tests.browser.phone_pages import (
+    MARKS,
+    OTHER_DID,
+    at_work,
+    hears_nobody,
+    hears_somebody,
+    phone_is,
+    talks,
+)
+from tests.live.conftest import Books, until
+
+pytestmark = MARKS
+
+CALLER, COLLEAGUE = 440, 880
+"""Pitches of the lab's phones, in Hz; the microphone of the page beeps."""
+ONE, TWO = 660, 1100
+"""What the menu answers to its keys."""
+
+
+@asynccontextmanager
+async def a_colleague(house: House, extension: str = "103") -> AsyncIterator[None]:
+    """At work for as long as the block runs."""
+    await house.callcenter("agent", "sign-in", extension)
+    try:
+        yield
+    finally:
+        await house.callcenter("agent", "sign-out", extension)
+
+
+async def hears(call: Call, hertz: int) -> bool:
+    assert call.audio is not None
+    return call.audio.hears(hertz)
+
+
+async def settled(house: House, number: str) -> dict[str, object]:
+    return (await Books(house).ended(number))[0]
+
+
+async def sides_of(house: House, call: str) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    """What the recording has of the caller and of the agent, at 8 kHz; one recording, taken in."""
+    recording = await Books(house).recording(call, within=40)
+    assert recording["state"] == "stored", recording
+    headers = {"Authorization": f"Bearer {house.api_token}"}
+    url = house.url + (await house.api("GET", f"/recordings/{recording['id']}"))["audio"]
+    async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as answer:
+        samples, rate = soundfile.read(io.BytesIO(await answer.read()), dtype="int16", always_2d=True)
+    caller, agent = samples[:: rate // LAB_RATE].T
+    return caller, agent
+
+
+def loud_seconds(samples: npt.NDArray[np.int16]) -> list[int]:
+    """The seconds of a recording in which somebody is heard: Chromium's microphone beeps once in each."""
+    whole = samples[: len(samples) // LAB_RATE * LAB_RATE].reshape(-1, LAB_RATE).astype(float)
+    return [second for second, power in enumerate((whole**2).mean(axis=1) ** 0.5) if power > 200]
+
+
+async def test_a_caller_on_hold_hears_music_and_the_agent_again_after_it(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    call = await talks(house, page, "380639300001")
+    assert call.audio is not None
+    call.audio.forget()
+    await until(lambda: hears_somebody(call), 20, "the caller hears the agent")
+    await page.keyboard.press("h")
+    await expect(page.locator("#status .state.on_hold")).to_be_visible(timeout=20_000)
+    await page.evaluate("() => { phone.call.stream.getAudioTracks()[0].enabled = false; }")
+    call.audio.forget()
+    await until(lambda: hears_somebody(call), 20, "music, for the microphone is silent")
+    await phone_is(page, "talking")
+    await page.keyboard.press("h")
+    await expect(page.locator("#status .state.talking")).to_be_visible(timeout=20_000)
+    await until(lambda: hears_nobody(call), 20, "the music is over, and the microphone still silent")
+    await page.evaluate("() => { phone.call.stream.getAudioTracks()[0].enabled = true; }")
+    await until(lambda: hears_somebody(call), 20, "the caller hears the agent again")
+    call.hangup()
+    assert (await settled(house, "380639300001"))["outcome"] == "answered"
+
+
+async def test_a_caller_is_handed_on_to_a_colleague_at_a_desk(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context(), "102")
+    call = await talks(house, page, "380639300002", OTHER_DID)
+    async with a_colleague(house):
+        await page.keyboard.press("t")
+        await page.click("#give-103")
+        desk = await house.phones["103"].rings()
+        await phone_is(page, "registered")
+        desk.answer()
+        await until(lambda: hears(call, COLLEAGUE), 20, "the caller hears the colleague")
+        await until(lambda: hears(desk, CALLER), 20, "and is heard")
+        await expect(page.locator("#status .state.ready")).to_be_visible(timeout=20_000)
+        call.hangup()
+    ended = await settled(house, "380639300002")
+    assert (ended["outcome"], ended["agents"], ended["transfers"]) == ("answered", ["102", "103"], 1)
+
+
+async def test_a_caller_is_handed_on_to_a_colleague_whose_phone_is_a_page_too(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context(), "102")
+    call = await talks(house, page, "380639300003", OTHER_DID)
+    other = await at_work(house, await browser.new_context(), "104")
+    await page.keyboard.press("t")
+    await page.click("#give-104")
+    await phone_is(other, "ringing")
+    await phone_is(page, "registered")
+    await expect(other.locator(".card[data-stage=ringing] h1")).to_have_text("Дім.Лінк", timeout=20_000)
+    await other.keyboard.press("a")
+    await phone_is(other, "talking")
+    assert call.audio is not None
+    call.audio.forget()
+    await until(lambda: hears_somebody(call), 20, "the caller hears the colleague")
+    await other.keyboard.press("x")
+    await phone_is(other, "registered")
+    await call.ended()
+    assert (await settled(house, "380639300003"))["agents"] == ["102", "104"]
+
+
+async def test_a_colleague_is_asked_first_and_the_caller_handed_over(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context(), "102")
+    call = await talks(house, page, "380639300004", OTHER_DID)
+    async with a_colleague(house):
+        await page.keyboard.press("t")
+        await page.click("#ask-103")
+        desk = await house.phones["103"].rings()
+        desk.answer()
+        await until(lambda: hears_somebody(desk), 20, "the colleague hears the agent")
+        assert not await hears(call, COLLEAGUE), "the caller hears nothing of what they say"
+        await phone_is(page, "talking")
+        await page.keyboard.press("c")
+        await until(lambda: hears(call, COLLEAGUE), 20, "the caller hears the colleague")
+        await until(lambda: hears(desk, CALLER), 20, "and is heard")
+        await phone_is(page, "registered")
+        call.hangup()
+    ended = await settled(house, "380639300004")
+    assert (ended["outcome"], ended["agents"]) == ("answered", ["102", "103"])
+
+
+async def test_a_colleague_who_was_asked_is_let_go_and_the_caller_is_back(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context(), "102")
+    call = await talks(house, page, "380639300005", OTHER_DID)
+    async with a_colleague(house):
+        await page.keyboard.press("t")
+        await page.click("#ask-103")
+        desk = await house.phones["103"].rings()
+        desk.answer()
+        await until(lambda: hears_somebody(desk), 20, "the colleague hears the agent")
+        await page.keyboard.press("v")
+        await desk.ended()
+        assert call.audio is not None
+        call.audio.forget()
+        await until(lambda: hears_somebody(call), 20, "the caller hears somebody")
+        await page.evaluate("() => { phone.call.stream.getAudioTracks()[0].enabled = false; }")
+        await until(lambda: hears_nobody(call), 20, "it was the agent, no music")
+        await phone_is(page, "talking")
+        call.hangup()
+    assert (await settled(house, "380639300005"))["agents"] == ["102"]
+
+
+async def test_a_menu_hears_the_keys_and_goes_on_by_them(house: House, browser: Browser) -> None:
+    """The agent calls a number where a menu answers: it goes where the keys say, and its answers are recorded."""
+    page = await at_work(house, await browser.new_context())
+    subscriber = house.callers.phone("380639300006", CONTROLLED, tone=Tone(CALLER))
+    await page.keyboard.press("n")
+    await page.fill("#dial-form [name=number]", "0639300006")
+    await page.keyboard.press("Enter")
+    menu = await subscriber.rings()
+    menu.answer()
+    await phone_is(page, "talking")
+    sound = menu.audio
+    assert sound is not None
+
+    async def chosen(keys: str) -> bool:
+        return sound.digits == keys
+
+    async def said(seconds: int) -> bool:
+        return sound.sent >= spoke + 50 * seconds
+
+    for key, keys, answer in (("1", "1", ONE), ("2", "12", TWO)):
+        await page.keyboard.press("k")
+        await page.keyboard.press(key)
+        await until(lambda keys=keys: chosen(keys), 20, f"the menu hears {keys}")  # type: ignore[misc]
+        await page.keyboard.press("Escape")
+        sound.tone, spoke = Tone(answer), sound.sent
+        await until(lambda: said(3), 30, "what the menu says then")
+    await page.keyboard.press("x")
+    await phone_is(page, "registered")
+    ended = await settled(house, "380639300006")
+    caller, _agent = await sides_of(house, str(ended["id"]))
+    seconds = [caller[start : start + LAB_RATE].tolist() for start in range(0, len(caller) - LAB_RATE, LAB_RATE)]
+    for answer in (ONE, TWO):
+        assert any(level(second, answer) > 0.8 for second in seconds), f"{answer} Hz is not in the recording"
+
+
+async def test_a_recording_has_both_sides_also_of_what_came_after_a_reload(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    call = await talks(house, page, "380639300007")
+    assert call.audio is not None
+    call.audio.forget()
+    await until(lambda: hears_somebody(call), 20, "the caller hears the agent")
+    sound = call.audio
+
+    async def sent(until_frame: int) -> bool:
+        return sound.sent >= until_frame
+
+    await until(lambda: sent(first), 30, "four seconds of talk") if (first := sound.sent + 200) else None
+    await page.reload()
+    await phone_is(page, "talking", within_s=60)
+    reloaded = sound.sent
+    sound.forget()
+    await until(lambda: hears_somebody(call), 20, "the caller hears the agent again")
+    await until(lambda: sent(reloaded + 300), 30, "six seconds more")
+    whole = sound.sent / 50
+    call.hangup()
+    ended = await settled(house, "380639300007")
+    assert ended["outcome"] == "answered"
+    assert len(await Books(house).rows("SELECT id FROM recording WHERE call_id = :call", call=ended["id"])) == 1
+    caller, agent = await sides_of(house, str(ended["id"]))
+    length = len(caller) / LAB_RATE
+    assert length > whole - 8, "of the greeting only nothing is recorded"
+    heard = loud_seconds(caller)
+    assert len(heard) >= length - 2, "the caller is in every second of it, also while the page was away"
+    spoken = loud_seconds(agent)
+    last = int(length) - 1
+    assert min(spoken) <= 5, "the agent before the reload"
+    assert any(second >= last - 4 for second in spoken), "and after it"
