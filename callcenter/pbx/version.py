@@ -33,8 +33,12 @@ class PbxVersion:
 
     @property
     def records_stereo(self) -> bool:
-        """MixMonitor's option ``D`` (one interleaved file) came with 20.12, 21.7 and 22.1; before, two files."""
-        return self._has({20: 12, 21: 7, 22: 1})
+        """Whether MixMonitor's option ``D`` (one interleaved file) can be trusted; before, two files.
+
+        Until 20.21, 22.11 and 23.5 it cut a sixth out of every frame of a call in which somebody speaks Opus, half of
+        one in G.722 (asterisk/asterisk#1779).
+        """
+        return self._has({20: 21, 22: 11, 23: 5})
 
     @property
     def filters_events_by_name(self) -> bool:

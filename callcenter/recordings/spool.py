@@ -1,7 +1,8 @@
 """MixMonitor's folder: raw files named by the uniqueid of their call, and nothing else in it is touched.
 
-A newer Asterisk writes one interleaved ``<uniqueid>.raw`` (option ``D``); before 20.12 and 22.1 there are two mono
-files, ``<uniqueid>-caller.raw`` (option ``r()``) and ``<uniqueid>-agent.raw`` (option ``t()``: what the caller hears).
+An Asterisk that can be trusted with it (``pbx.version``) writes one interleaved ``<uniqueid>.raw`` (option ``D``);
+others write two mono files, ``<uniqueid>-caller.raw`` (option ``r()``) and ``<uniqueid>-agent.raw`` (option ``t()``:
+what the caller hears).
 """
 
 from __future__ import annotations

@@ -115,8 +115,8 @@ class Pbx:
 
 
 @asynccontextmanager
-async def a_pbx(max_calls: int = 50, two_files: bool = False, page: PhoneSettings | None = None) -> AsyncIterator[Pbx]:
-    """With ``page`` agent 103's phone is in the page."""
+async def a_pbx(max_calls: int = 50, one_file: bool = False, page: PhoneSettings | None = None) -> AsyncIterator[Pbx]:
+    """With ``page`` agent 103's phone is in the page; ``one_file`` records as newer Asterisks do."""
     binary = asterisk_binary()
     with tempfile.TemporaryDirectory(prefix="ccp", ignore_cleanup_errors=True) as folder:
         root = Path(folder)
@@ -147,9 +147,9 @@ async def a_pbx(max_calls: int = 50, two_files: bool = False, page: PhoneSetting
             make_music(music_folder(settings))
             make_waiting(waiting_queues(book, prompts_folder(settings)), music_folder(settings))
             files = render(book, settings, PbxVersion.parse(binary.version))
-            if two_files:
-                old = render(book, settings, PbxVersion.parse("20.10.0"))
-                files = {**files, "extensions.conf": old["extensions.conf"]}
+            if one_file:
+                newer = render(book, settings, PbxVersion.parse("22.11.0"))
+                files = {**files, "extensions.conf": newer["extensions.conf"]}
             await install(files, settings.asterisk, None)
             async with Asterisk(binary, folders.etc / "asterisk.conf", output=root / "output") as asterisk:
                 pbx = Pbx(settings, asterisk, phones, callers, book)
@@ -166,3 +166,8 @@ async def first_to_ring(pbx: Pbx, *extensions: str) -> Call:
                 if ringing := [call for call in phone.calls if not call.is_ended]:
                     return ringing[-1]
             await asyncio.sleep(0.02)
+
+
+def seconds_of(pbx: Pbx, recording: str | None, side: str) -> float:
+    """How much of a side (``caller``, ``agent``) Asterisk has written of a recording so far."""
+    return (pbx.settings.asterisk.monitor_dir / f"{recording}-{side}.raw").stat().st_size / 16_000
