@@ -16,6 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from lab.house import House
 from lab.plan import LabOlt, LabProvider, Plan
+from lab.rtp import FRAME, RATE
 from lab.sip import CONTROLLED, Call, Tone
 from tests.browser.chromium import QUIET, chromium_path
 from tests.live.ports import free_ports
@@ -24,6 +25,8 @@ DID = "380441230001"
 """СвітлоНет: agent 101, whose phone is the page."""
 OTHER_DID = "380441240001"
 """Дім.Лінк: agents 102 and 104, whose phone is the page; and agent 103 with a phone of its own."""
+CALLER, COLLEAGUE = 440, 880
+"""Pitches of the lab's phones, in Hz; the microphone of a page beeps."""
 PLAN = Plan(
     providers=(
         LabProvider(
@@ -50,8 +53,8 @@ PLAN = Plan(
     unanswered_rings=20,
     subscribers=8,
     answer_after=None,
-    agent_tone=Tone(880),
-    caller_tone=Tone(440),
+    agent_tone=Tone(COLLEAGUE),
+    caller_tone=Tone(CALLER),
 )
 MARKS = [
     pytest.mark.browser,
@@ -60,11 +63,12 @@ MARKS = [
     pytest.mark.asyncio(loop_scope="session"),
 ]
 """Of every test with pages' phones."""
-RATE = 8_000
-LOUD, SILENT = 200.0, 30.0
-"""Root mean squares of 16-bit samples: Chromium's beeping microphone over a second, and nobody."""
+SILENT, BEEP, HIGHEST = 30.0, 100.0, 12_000.0
+"""Root mean squares of a frame of 16-bit samples: nobody is below, a beep above; so high a beep begins. The music's
+quietest is at 40, its loudest at 1,700.
+"""
 MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
-"""A microphone that beeps once a second and is given without a question."""
+"""A microphone that beeps twice a second and is given without a question."""
 
 
 @asynccontextmanager
@@ -154,23 +158,46 @@ async def talks(house: House, page: Page, caller: str, did: str = DID) -> Call:
     return call
 
 
-async def hears_somebody(call: Call) -> bool:
-    """Whether the last second that this leg heard was loud; a leg that is on hold or muted away gets nothing new."""
+async def hears_tone(call: Call, hertz: int) -> bool:
+    """Whether this leg hears the tone of a lab's phone."""
     assert call.audio is not None
-    samples = call.audio.heard(1.0)
-    return len(samples) >= RATE and _root_mean_square(samples) > LOUD
+    return call.audio.hears(hertz)
+
+
+async def hears_page(call: Call) -> bool:
+    """Whether this leg hears a page's microphone now: short beeps and quiet between, as no music and no tone is."""
+    power = await _listens(call, 100)
+    loud = "".join("#" if each > BEEP else "." for each in power)
+    beeps = [len(each) for each in loud.split(".") if each]
+    return len(beeps) >= 3 and max(beeps) < 15
+
+
+async def hears_music(call: Call) -> bool:
+    """Whether this leg hears what goes on without a pause and has no beep in it."""
+    power = await _listens(call, 50)
+    return len(power) >= 45 and sum(each > SILENT for each in power) >= 45 and max(power) < HIGHEST / 2
 
 
 async def hears_nobody(call: Call) -> bool:
-    """Whether a second goes by, counted in the frames this leg sends, in which it hears nothing or silence."""
+    """Whether a second goes by in which it hears nothing or silence."""
+    await _listens(call, 25)  # what was on its way is not counted
+    power = await _listens(call, 50)
+    return not call.is_ended and math.hypot(*power) < SILENT * math.sqrt(50)
+
+
+async def _listens(call: Call, frames: int) -> list[float]:
+    """How loud what comes from now on is, frame by frame, while this leg sends so many; nothing once it has ended.
+
+    What was heard before counts for nothing: a leg keeps it, however long nothing has come since.
+    """
     sound = call.audio
     assert sound is not None
-    for frames in (25, 50):  # what was on its way is not counted
-        sound.forget()
-        until_sent = sound.sent + frames
-        while sound.sent < until_sent and not call.is_ended:
-            await asyncio.sleep(0.02)
-    return not call.is_ended and _root_mean_square(sound.heard(1.0)) < SILENT
+    sound.forget()
+    until_sent = sound.sent + frames
+    while sound.sent < until_sent and not call.is_ended:
+        await asyncio.sleep(0.02)
+    heard = [] if call.is_ended else sound.heard(frames * FRAME / RATE)
+    return [_root_mean_square(heard[at : at + FRAME]) for at in range(0, len(heard) - FRAME + 1, FRAME)]
 
 
 def _root_mean_square(samples: Sequence[int]) -> float:

@@ -11,7 +11,7 @@ from tests.browser.phone_pages import (
     DID,
     MARKS,
     at_work,
-    hears_somebody,
+    hears_page,
     network_cut,
     phone_is,
     talks,
@@ -43,7 +43,7 @@ async def test_a_talk_outlives_an_asterisk_that_hangs_for_a_while(house: House, 
     finally:
         house.asterisk.thaw()
     await phone_is(page, "talking", within_s=60)
-    await until(lambda: hears_somebody(call), 60, "the caller hears the agent again")
+    await until(lambda: hears_page(call), 60, "the caller hears the agent again")
     assert not call.is_ended
     assert "lost" in await page.evaluate("() => window.__states")
 
@@ -55,7 +55,7 @@ async def test_a_cut_network_shows_and_the_talk_is_there_when_it_is_back(house: 
         await phone_is(page, "lost")
         await expect(page.locator("#phone-bar")).to_be_visible()
     await phone_is(page, "talking", within_s=60)
-    await until(lambda: hears_somebody(call), 60, "the caller hears the agent again")
+    await until(lambda: hears_page(call), 60, "the caller hears the agent again")
     await expect(page.locator("#phone-bar")).to_be_hidden()
     assert not call.is_ended
 

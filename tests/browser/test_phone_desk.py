@@ -9,12 +9,13 @@ from playwright.async_api import Browser, expect
 
 from lab.house import House
 from tests.browser.phone_pages import (
+    COLLEAGUE,
     MARKS,
     OTHER_DID,
     a_browser,
     begin_work,
     hears_nobody,
-    hears_somebody,
+    hears_tone,
     quiet_afterwards,
     signed_in,
 )
@@ -42,12 +43,12 @@ async def _mute_and_keys(house: House, browser: Browser) -> None:
     call = await house.dial(OTHER_DID, "380639300001")
     (await house.phones["103"].rings()).answer()
     await expect(page.locator("#mute")).to_be_visible()
-    await until(lambda: hears_somebody(call), 20, "the caller hears the agent")
+    await until(lambda: hears_tone(call, COLLEAGUE), 20, "the caller hears the agent")
     await page.keyboard.press("u")
     await expect(page.locator("#mute")).to_have_attribute("aria-pressed", "true")
     await until(lambda: hears_nobody(call), 20, "the caller hears nothing")
     await page.keyboard.press("u")
-    await until(lambda: hears_somebody(call), 20, "the caller hears the agent again")
+    await until(lambda: hears_tone(call, COLLEAGUE), 20, "the caller hears the agent again")
     await page.keyboard.press("k")
     await page.keyboard.type("42#")
     assert call.audio is not None

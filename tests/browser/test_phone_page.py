@@ -17,7 +17,7 @@ from tests.browser.phone_pages import (
     at_work,
     begin_work,
     hears_nobody,
-    hears_somebody,
+    hears_page,
     phone_is,
     signed_in,
     talks,
@@ -52,14 +52,14 @@ async def test_a_queues_call_rings_in_the_page_and_is_answered_by_a_key(house: H
 async def test_a_muted_agent_is_not_heard_and_says_so(house: House, browser: Browser) -> None:
     page = await at_work(house, await browser.new_context())
     call = await talks(house, page, "380639100002")
-    await until(lambda: hears_somebody(call), 20, "the caller hears the agent's microphone")
+    await until(lambda: hears_page(call), 20, "the caller hears the agent's microphone")
     await page.keyboard.press("u")
     await expect(page.locator("#mute")).to_have_attribute("aria-pressed", "true")
     await expect(page.locator("#trouble")).to_contain_text("вас не чують")
     await until(lambda: hears_nobody(call), 20, "the caller hears nothing")
     await page.keyboard.press("u")
     await expect(page.locator("#mute")).to_have_attribute("aria-pressed", "false")
-    await until(lambda: hears_somebody(call), 20, "the caller hears the agent again")
+    await until(lambda: hears_page(call), 20, "the caller hears the agent again")
 
 
 async def test_keys_typed_with_the_pad_open_are_heard_as_keys_and_never_choose_anything(
@@ -207,7 +207,7 @@ async def test_a_colleague_who_calls_is_named_though_there_is_no_card(house: Hou
     await page.keyboard.press("a")
     await colleague.answered()
     await phone_is(page, "talking")
-    await until(lambda: hears_somebody(colleague), 20, "the colleague hears the agent")
+    await until(lambda: hears_page(colleague), 20, "the colleague hears the agent")
 
 
 async def test_a_copied_tab_is_another_tab(house: House, browser: Browser) -> None:
@@ -252,7 +252,7 @@ async def test_a_page_that_is_loaded_again_comes_back_to_the_talk(house: House, 
     call = await talks(house, page, "380639100007")
     await page.reload()
     await phone_is(page, "talking", within_s=60)
-    await until(lambda: hears_somebody(call), 20, "the caller hears the agent again")
+    await until(lambda: hears_page(call), 20, "the caller hears the agent again")
     assert not call.is_ended
     await expect(page.locator(".card[data-stage=talking]")).to_be_visible()
 
@@ -266,7 +266,7 @@ async def test_who_orders_a_call_need_not_pick_up(house: House, browser: Browser
     call = await subscriber.rings()
     call.answer()
     await phone_is(page, "talking")
-    await until(lambda: hears_somebody(call), 20, "the subscriber hears the agent")
+    await until(lambda: hears_page(call), 20, "the subscriber hears the agent")
     await expect(page.locator(".card")).to_contain_text("063 910 00 08")
     await page.keyboard.press("x")
     await phone_is(page, "registered")
@@ -359,7 +359,7 @@ async def test_a_phone_that_answers_by_itself_says_whose_caller_it_is_first(hous
     try:
         call = await house.dial(DID, "380639100016")
         await phone_is(page, "talking")
-        await until(lambda: hears_somebody(call), 20, "the caller hears the agent")
+        await until(lambda: hears_page(call), 20, "the caller hears the agent")
         await expect(page.locator(".card[data-stage=talking] h1")).to_have_text("СвітлоНет")
     finally:
         await house.callcenter("agent", "set", "101", "--no-auto-answer")

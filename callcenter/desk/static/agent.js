@@ -43,7 +43,9 @@ window.agentPage = (() => {
 
   live.drawn.push((frame) => {
     tell();
-    if (benching && "card" in frame) stamp();
+    if (!("card" in frame)) return;
+    if (document.querySelector(".card[data-stage=ringing]")) document.dispatchEvent(new CustomEvent("card:ringing"));
+    if (benching) stamp();
   });
   return {
     desk,

@@ -118,7 +118,14 @@ window.live = (() => {
     });
   }
 
-  const signIn = () => location.assign(`/sign-in?next=${location.pathname}`);
+  /** The sign-in has ended. A talk on the phone in this page goes on: the page asks again when it is over. */
+  function signIn() {
+    const { phone } = window;
+    if (phone?.call?.answered) {
+      phone.signedOut = true;
+      document.dispatchEvent(new CustomEvent("phone:changed"));
+    } else location.assign(`/sign-in?ended&next=${location.pathname}`);
+  }
 
   async function askWhy() {
     // A session that has ended refuses the socket without saying so.

@@ -11,6 +11,7 @@ window.phone = (() => {
   const FORGOTTEN = new Set([401, 403, 407]); // what Asterisk says to credentials that are good no more
   const BROKEN_FOR = 4000; // ms that sound may be cut before it is sought anew
   const SURE_AFTER = 1500; // ms in which it may heal by itself once the phone is registered
+  const CARD_WITHIN = 250; // ms that a call waits for its card before it rings without it
 
   const kind = document.querySelector('meta[name="phone"]')?.content || "desk";
   const phone = { kind, state: "off", why: "", detail: "", muted: false, call: null };
@@ -38,7 +39,8 @@ window.phone = (() => {
     if (!ua) return;
     if (!ua.isConnected()) set("lost");
     else if (phone.call?.answered && isBroken(phone.call)) set("lost", "sound");
-    else if (phone.call) set(phone.call.answered ? "talking" : "ringing", phone.call.answered && phone.why === "unheard" ? "unheard" : "");
+    else if (phone.call?.answered) set("talking", phone.why === "unheard" ? "unheard" : "");
+    else if (phone.call?.opening) set("ringing");
     else if (ua.isRegistered()) set("registered");
     else if (phone.state !== "lost") set("connecting");
   }
@@ -237,13 +239,30 @@ window.phone = (() => {
     session.on("accepted", () => answered(call));
     session.on("ended", () => over(call));
     session.on("failed", () => over(call));
+    if (own) begin(call);
+    else cardFirst().then(() => begin(call));
+  }
+
+  /** Who hears the phone ring sees whose caller it is: what is heavy begins when the card stands there. */
+  function cardFirst() {
+    if (window.agentPage.card()?.dataset.stage === "ringing") return Promise.resolve();
+    return new Promise((go) => {
+      const waiting = new AbortController();
+      const over = () => { waiting.abort(); go(); };
+      document.addEventListener("card:ringing", over, { signal: waiting.signal });
+      later(CARD_WITHIN, over);
+    });
+  }
+
+  function begin(call) {
+    if (phone.call !== call) return; // the caller was quicker
     // The microphone is opened while it rings: some headsets take a second.
     call.opening = sound.microphone().then((stream) => take(call, stream));
     call.opening.catch((failure) => { if (phone.call === call) deaf(call, failure.message); });
     settle();
     changed();
     const told = () => answer();
-    if (own) Promise.race([sound.tone("call"), new Promise((over) => { later(700, over); })]).then(told, told);
+    if (call.own) Promise.race([sound.tone("call"), new Promise((over) => { later(700, over); })]).then(told, told);
     else sound.ring();
   }
 
@@ -285,7 +304,7 @@ window.phone = (() => {
   /** Takes the call that rings; false when there is none. */
   function answer() {
     const call = phone.call;
-    if (!call || call.taken || call.answered) return false;
+    if (!call?.opening || call.taken || call.answered) return false;
     call.taken = true;
     sound.quiet();
     call.opening.then(() => {

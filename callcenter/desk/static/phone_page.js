@@ -56,6 +56,7 @@
     if (phone.state === "refused" || phone.state === "off") return { why: words[`phone.why.${phone.why}`], more: phone.detail, todo: phone.why === "elsewhere" ? "take_over" : "again", bad: phone.state === "refused" };
     if (phone.state === "lost") return { why: words[`phone.why.${phone.why || "lost"}`], bad: true };
     if (phone.state === "connecting" && phone.why === "microphone") return { why: words["phone.why.microphone"] };
+    if (phone.signedOut && phone.call) return { why: words["phone.why.signed_out"], bad: true };
     if (phone.call && phone.why === "unheard") return { why: words["phone.why.unheard"], bad: true };
     if (now().ringing && window.agentPage.card()?.dataset.stage !== "ringing") return { why: `${words["phone.rings"]}: ${phone.call.name || phone.call.from}`, good: true };
     if (sound.silent) return { why: words["phone.why.silent"] };
@@ -143,6 +144,7 @@
   }, true);
 
   document.addEventListener("phone:changed", draw);
+  document.addEventListener("phone:changed", () => { if (phone.signedOut && !phone.call) live.signIn(); });
   window.agentPage.drawn.push(draw);
   if (!browser) return;
 
