@@ -25,8 +25,9 @@ async def form(request: web.Request) -> web.StreamResponse:
     if request.get(VISITOR) is not None:
         raise web.HTTPSeeOther("/")
     return request.app[PAGES].page(
-        request, "sign_in.html", wrong=False, wait_s=0, login="", next=safe_next(request.query.get("next", "/"))
-    )
+        request, "sign_in.html", wrong=False, wait_s=0, login="", ended="ended" in request.query,
+        next=safe_next(request.query.get("next", "/")),
+    )  # fmt: skip
 
 
 async def sign_in(request: web.Request) -> web.StreamResponse:
@@ -37,14 +38,15 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     if wait:
         seconds = math.ceil(wait.total_seconds())
         page = request.app[PAGES].page(
-            request, "sign_in.html", status=429, wrong=False, wait_s=seconds, login=login, next=safe_next(wanted)
-        )
+            request, "sign_in.html", status=429, wrong=False, ended=False, wait_s=seconds, login=login,
+            next=safe_next(wanted),
+        )  # fmt: skip
         page.headers[hdrs.RETRY_AFTER] = str(seconds)
         return page
     opened = await sessions.sign_in(login.strip().lower(), password, address)
     if opened is None:
         return request.app[PAGES].page(
-            request, "sign_in.html", status=401, wrong=True, wait_s=0, login=login, next=safe_next(wanted)
+            request, "sign_in.html", status=401, wrong=True, ended=False, wait_s=0, login=login, next=safe_next(wanted)
         )
     if (before := request.get(VISITOR)) is not None:
         await sessions.end(before.session)

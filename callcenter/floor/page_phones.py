@@ -2,7 +2,8 @@
 
 The password is Asterisk's from the moment it is made (over AMI, in Asterisk's own database) and nobody else's: we keep
 only whose it is. It is taken away at sign-out, when the session is ended by others, when another tab takes the phone,
-and when its time is over; a talk in progress goes on.
+and when its time is over. A talk in progress goes on: whose session ends by itself or by others stays registered until
+it is over, else the talk could not be told from one whose page is gone.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ami.commands import Commands
@@ -118,7 +120,7 @@ class PagePhones:
     async def session_ended(self, session: bytes) -> None:
         """Whoever signed in with it is no phone any more. Where Asterisk cannot be told now, ``run`` tells it."""
         async with self._database.scoped(Scope.only(())) as connection:
-            await self._withdraw_each(connection, _OF_SESSION, {"session": session})
+            await self._withdraw_each(connection, (await connection.execute(_OF_SESSION, {"session": session})).all())
 
     async def leaving(self, extension: str, tab: str) -> None:
         """This tab goes away in the middle of a talk: whom the agent talks with hears music until it is back."""
@@ -211,10 +213,13 @@ class PagePhones:
 
     async def _withdraw_ended(self) -> None:
         async with self._database.scoped(Scope.only(())) as connection:
-            await self._withdraw_each(connection, _ENDED, {"now": self._clock()})
+            ended = (await connection.execute(_ENDED, {"now": self._clock()})).all()
+            await self._withdraw_each(
+                connection, [row for row in ended if row.is_signed_in or self._view.line_of(row.extension) is None]
+            )
 
-    async def _withdraw_each(self, connection: AsyncConnection, logins: TextClause, which: dict[str, object]) -> None:
-        for row in (await connection.execute(logins, which)).all():
+    async def _withdraw_each(self, connection: AsyncConnection, logins: Iterable[Row[Any]]) -> None:
+        for row in logins:
             await self._withdraw(row.extension)
             await connection.execute(_FORGET, {"agent": row.agent_id})
             log.info("the phone in the page of agent %s was withdrawn: its sign-in has ended", row.extension)
@@ -259,9 +264,9 @@ _HOLD = text(
 _LET_GO = text("DELETE FROM phone_login WHERE agent_id = :agent AND tab = :tab RETURNING agent_id")
 _OF_SESSION = text("SELECT agent_id, extension FROM phone_login WHERE session = :session FOR UPDATE")
 _ENDED = text(
-    "SELECT p.agent_id, p.extension FROM phone_login p LEFT JOIN session s ON s.key_hash = p.session "
-    "LEFT JOIN user_account u ON u.id = s.user_id "
-    "WHERE p.expires_at <= :now OR s.key_hash IS NULL OR s.expires_at <= :now OR u.disabled_at IS NOT NULL "
+    "SELECT p.agent_id, p.extension, (s.expires_at > :now AND u.disabled_at IS NULL) IS TRUE AS is_signed_in "
+    "FROM phone_login p LEFT JOIN session s ON s.key_hash = p.session LEFT JOIN user_account u ON u.id = s.user_id "
+    "WHERE p.expires_at <= :now OR (s.expires_at > :now AND u.disabled_at IS NULL) IS NOT TRUE "
     "FOR UPDATE OF p SKIP LOCKED"
 )
 _FORGET = text("DELETE FROM phone_login WHERE agent_id = :agent")

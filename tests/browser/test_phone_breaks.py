@@ -11,6 +11,8 @@ from tests.browser.phone_pages import (
     DID,
     MARKS,
     at_work,
+    begin_work,
+    hears_music,
     hears_page,
     network_cut,
     phone_is,
@@ -64,12 +66,7 @@ async def test_a_cut_network_makes_who_waits_for_calls_unreachable(house: House,
     page = await at_work(house, await browser.new_context())
     async with network_cut(browser):
         await phone_is(page, "lost")
-
-        async def unreachable() -> bool:
-            board = await house.api("GET", "/wallboard")
-            return any(each["extension"] == "101" and each["state"] == "unreachable" for each in board["agents"])
-
-        await until(unreachable, 60, "101 is unreachable on the board")
+        await until(lambda: _is_unreachable(house), 60, "101 is unreachable on the board")
     await phone_is(page, "registered", within_s=60)
     await expect(page.locator("#status .state.ready")).to_be_visible(timeout=60_000)
 
@@ -106,6 +103,74 @@ async def test_credentials_that_have_ended_are_asked_for_anew_and_a_talk_goes_on
     await phone_is(page, "registered")
     await house.dial(DID, "380639200004")
     await phone_is(page, "ringing")
+
+
+async def test_a_password_that_asterisk_has_lost_is_asked_for_anew(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    async with house.db.scoped(Scope.all()) as connection:
+        before = (await connection.execute(_LOGIN)).one()
+    await house.asterisk.rx("database del callcenter/auth agent-101")
+
+    async def anew() -> bool:
+        async with house.db.scoped(Scope.all()) as connection:
+            row = (await connection.execute(_LOGIN)).one_or_none()
+        return row is not None and row.issued_at > before.issued_at
+
+    await until(anew, 60, "the page has asked for a new password")
+    assert "agent-101" in await house.asterisk.rx("database show callcenter/auth agent-101")
+    await phone_is(page, "registered")
+    await talks(house, page, "380639200006")
+
+
+async def test_a_sign_in_ended_by_others_is_said_and_calls_wait_for_the_next(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    await _end_the_sign_in(house)
+    await page.wait_for_url("**/sign-in**", timeout=60_000)
+    await expect(page.locator(".note")).to_contain_text("Увійдіть ще раз")
+    await until(lambda: _is_unreachable(house), 60, "101 is unreachable on the board")
+    call = await house.dial(DID, "380639200007")
+    await until(lambda: hears_music(call), 60, "the caller waits")
+    await _sign_in(house, page)
+    await phone_is(page, "ringing", within_s=60)
+    await page.keyboard.press("a")
+    await until(lambda: hears_page(call), 60, "the caller hears the agent")
+
+
+async def test_a_sign_in_that_ends_in_a_talk_is_asked_for_when_the_talk_is_over(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    call = await talks(house, page, "380639200008")
+    await _end_the_sign_in(house)
+    await expect(page.locator("#phone-bar")).to_contain_text("Договоріть", timeout=60_000)
+    await until(lambda: hears_page(call), 20, "the caller hears the agent as before")
+    assert "agent-101/" in await house.asterisk.rx("pjsip show contacts")
+    await page.keyboard.press("x")
+    await call.ended()
+    await page.wait_for_url("**/sign-in**")
+    await until(lambda: _is_unreachable(house), 60, "101 is unreachable on the board")
+    await _sign_in(house, page)
+    await phone_is(page, "registered")
+    await begin_work(page)
+    await talks(house, page, "380639200009")
+
+
+async def _end_the_sign_in(house: House) -> None:
+    """As ``callcenter user password`` does it, or the night: the page is told nothing."""
+    async with house.db.scoped(Scope.all()) as connection:
+        await connection.execute(
+            text("DELETE FROM session USING user_account u WHERE u.id = session.user_id AND u.login = 'agent101'")
+        )
+
+
+async def _sign_in(house: House, page: Page) -> None:
+    await page.fill("[name=login]", "agent101")
+    await page.fill("[name=password]", house.passwords["agent101"])
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#status .state")).to_be_visible()
+
+
+async def _is_unreachable(house: House) -> bool:
+    board = await house.api("GET", "/wallboard")
+    return any(each["extension"] == "101" and each["state"] == "unreachable" for each in board["agents"])
 
 
 async def test_a_page_that_signs_out_is_no_phone_any_more(house: House, browser: Browser) -> None:

@@ -31,6 +31,7 @@ from callcenter.store.embedded import Embedded
 from lab.page_register import register, register_over
 from lab.rtp import level
 from lab.sip import Call
+from tests.live.conftest import until
 from tests.live.lone_pbx import Pbx, a_pbx, first_to_ring, seconds_of
 from tests.live.ports import free_port
 from tests.live.test_phone_orders import AGENT, CALLER, Floor, hears, never_heard, talk, told
@@ -174,6 +175,35 @@ async def test_whatever_ends_the_sign_in_ends_the_phone(floor: Phones, postgres:
         await connection.execute(text(end), {"s": SESSION} if ":s" in end else {})
     await owner.close()
     await gone(floor.url, given.password)
+
+
+async def test_a_sign_in_that_ends_in_a_talk_leaves_the_phone_until_the_talk_is_over(
+    floor: Phones, postgres: Embedded
+) -> None:
+    one = await talk(floor)
+    await floor.phones.login(one.extension, SESSION, TAB, take_over=False)
+    idle = await floor.phones.login("103", SESSION, TAB, take_over=False)
+    owner = Database(postgres.superuser_url.replace("/postgres?", "/callcenter?"), pool_size=4)
+    try:
+
+        async def left() -> set[str]:
+            async with owner.engine.begin() as connection:
+                return set((await connection.execute(text("SELECT extension FROM phone_login"))).scalars())
+
+        async def without(extension: str) -> bool:
+            return extension not in await left()
+
+        async with owner.engine.begin() as connection:
+            await connection.execute(text("DELETE FROM session"))
+        await gone(floor.url, idle.password)
+        await until(lambda: without("103"), 20, "the look that took it is over")
+        assert await left() == {one.extension}
+        assert one.talks
+        one.caller.hangup()
+        await one.agent.ended()
+        await until(lambda: without(one.extension), 20, "nobody talks any more")
+    finally:
+        await owner.close()
 
 
 async def test_signing_out_ends_it_at_once_and_leaves_another_sessions_phone_alone(floor: Phones) -> None:

@@ -123,7 +123,7 @@ window.live = (() => {
     const { phone } = window;
     if (phone?.call?.answered) {
       phone.signedOut = true;
-      document.dispatchEvent(new CustomEvent("phone:changed"));
+      document.dispatchEvent(new Event("phone:signed-out"));
     } else location.assign(`/sign-in?ended&next=${location.pathname}`);
   }
 

@@ -144,6 +144,7 @@
   }, true);
 
   document.addEventListener("phone:changed", draw);
+  document.addEventListener("phone:signed-out", draw);
   document.addEventListener("phone:changed", () => { if (phone.signedOut && !phone.call) live.signIn(); });
   window.agentPage.drawn.push(draw);
   if (!browser) return;
