@@ -38,6 +38,8 @@ AWAY = timedelta(seconds=AWAY_S)
 """As long as the dialplan lets a caller wait for a page."""
 GONE_FOR_S = 5.0
 """Seconds for which a registration may be gone before whom the agent talks with hears music: sound has its own way."""
+COMING = timedelta(seconds=5)
+"""For so long a tab that was given a password may take to register: until then it is the phone all the same."""
 BACK_FOR_S = 4.0
 """Seconds after a registration is back in which its page asks for the talk anew, if its sound is lost."""
 
@@ -77,6 +79,8 @@ class PagePhones:
         self._waiting: dict[str, tuple[Waiting, datetime]] = {}
         self._changed: dict[str, tuple[bool, float]] = {}
         """By agent: whether the phone is there, and when by the event loop's clock something is to be done of it."""
+        self._left: dict[str, datetime] = {}
+        """By agent: when the last registration of their phone had ended."""
         self._stirred = asyncio.Event()
 
     # --- what pages ask
@@ -89,10 +93,11 @@ class PagePhones:
         agent = self._page_of(extension)
         now = self._clock()
         async with self._database.scoped(Scope.only(())) as connection:
+            await connection.execute(_ONE_BY_ONE, {"agent": agent.id})
             held = (await connection.execute(_HELD, {"agent": agent.id})).one_or_none()
-            is_other = held is not None and held.tab != tab and held.expires_at > now
-            if is_other and not take_over and self._is_there(extension):
-                raise RuleBroken("another tab or another browser is your phone now", "refusal.phone_elsewhere")
+            if held is not None and held.tab != tab and held.expires_at > now and not take_over:
+                if self._is_there(extension) or self._is_coming(extension, held.issued_at):
+                    raise RuleBroken("another tab or another browser is your phone now", "refusal.phone_elsewhere")
             password = secrets.token_urlsafe(24)
             expires = now + self._good_for
             await connection.execute(
@@ -150,6 +155,8 @@ class PagePhones:
         """A registration that is gone or back in the middle of a talk."""
         if not isinstance(fact, PhoneContact):
             return
+        if not fact.there:
+            self._left[fact.agent] = self._clock()
         agent = self._book().agent(fact.agent)
         if agent is None or agent.phone != "browser" or self._view.line_of(fact.agent) is None:
             self._changed.pop(fact.agent, None)
@@ -242,6 +249,11 @@ class PagePhones:
             )
         return agent
 
+    def _is_coming(self, extension: str, issued_at: datetime) -> bool:
+        """Whether the tab that was given a password then has still to register with it."""
+        left = self._left.get(extension)
+        return self._clock() - issued_at < COMING and (left is None or left < issued_at)
+
     def _is_there(self, extension: str) -> bool:
         """Whether a page is registered, as far as anything was told."""
         told = self._view.contacts().get(extension)
@@ -254,7 +266,9 @@ def _user(extension: str) -> str:
     return f"{AGENT_ENDPOINT}{extension}"
 
 
-_HELD = text("SELECT tab, expires_at FROM phone_login WHERE agent_id = :agent FOR UPDATE")
+_ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtext('phone_login'), CAST(:agent AS integer))")
+"""There may be no row to lock yet: of two tabs that ask at once one is first."""
+_HELD = text("SELECT tab, issued_at, expires_at FROM phone_login WHERE agent_id = :agent FOR UPDATE")
 _HOLD = text(
     "INSERT INTO phone_login (agent_id, extension, session, tab, issued_at, expires_at) "
     "VALUES (:agent, :extension, :session, :tab, :now, :until) ON CONFLICT (agent_id) DO UPDATE SET "

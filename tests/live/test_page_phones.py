@@ -383,3 +383,16 @@ def bell(call: Call) -> bool:
         return False
     heard = call.audio.heard(10)
     return any(level(heard[start : start + 800], 660) > 0.5 for start in range(0, len(heard) - 800, 400))
+
+
+async def test_of_tabs_that_ask_at_the_same_moment_one_is_the_phone(floor: Phones) -> None:
+    tabs = [f"tab-number-{number}" for number in range(4)]
+    answers = await asyncio.gather(
+        *(floor.phones.login("103", SESSION, tab, take_over=False) for tab in tabs), return_exceptions=True
+    )
+    given = [tab for tab, answer in zip(tabs, answers, strict=True) if not isinstance(answer, BaseException)]
+    refused = [answer for answer in answers if isinstance(answer, RuleBroken)]
+    assert (len(given), len(refused)) == (1, 3), answers
+    await floor.phones.login("103", SESSION, given[0], take_over=False)
+    taken = await floor.phones.login("103", SESSION, next(tab for tab in tabs if tab != given[0]), take_over=True)
+    assert taken.user == "agent-103"
