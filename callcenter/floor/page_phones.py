@@ -95,9 +95,9 @@ class PagePhones:
         async with self._database.scoped(Scope.only(())) as connection:
             await connection.execute(_ONE_BY_ONE, {"agent": agent.id})
             held = (await connection.execute(_HELD, {"agent": agent.id})).one_or_none()
-            if held is not None and held.tab != tab and held.expires_at > now and not take_over:
-                if self._is_there(extension) or self._is_coming(extension, held.issued_at):
-                    raise RuleBroken("another tab or another browser is your phone now", "refusal.phone_elsewhere")
+            is_other = held is not None and held.tab != tab and held.expires_at > now
+            if is_other and not take_over and (self._is_there(extension) or self._is_coming(extension, held)):
+                raise RuleBroken("another tab or another browser is your phone now", "refusal.phone_elsewhere")
             password = secrets.token_urlsafe(24)
             expires = now + self._good_for
             await connection.execute(
@@ -249,10 +249,11 @@ class PagePhones:
             )
         return agent
 
-    def _is_coming(self, extension: str, issued_at: datetime) -> bool:
-        """Whether the tab that was given a password then has still to register with it."""
+    def _is_coming(self, extension: str, held: Row[Any] | None) -> bool:
+        """Whether the tab that was given this password has still to register with it."""
         left = self._left.get(extension)
-        return self._clock() - issued_at < COMING and (left is None or left < issued_at)
+        is_fresh = held is not None and self._clock() - held.issued_at < COMING
+        return is_fresh and held is not None and (left is None or left < held.issued_at)
 
     def _is_there(self, extension: str) -> bool:
         """Whether a page is registered, as far as anything was told."""
