@@ -48,7 +48,7 @@ class Relay:
         output = (self._folder / "relay.output").open("wb")
         with output:
             self._process = await asyncio.create_subprocess_exec(
-                program, "-c", str(conf), stdout=output, stderr=output, preexec_fn=dies_with_its_starter
+                *dies_with_its_starter(), program, "-c", str(conf), stdout=output, stderr=output
             )
         return self
 

@@ -77,6 +77,7 @@ if [ "$purpose" = test ]; then
     has sipp || need sip-tester
     has snmpget || need snmp
     has turnserver || need coturn
+    has nginx || [ -x /usr/sbin/nginx ] || need nginx-light
     # The node that Playwright brings is linked against it, and a small system has it not.
     /sbin/ldconfig -p | grep -q 'libatomic\.so\.1 ' || need libatomic1
     if ! stamped=$(cat "$stamps/chromium" 2>/dev/null) || ! has "${stamped:-chromium}"; then
@@ -105,12 +106,12 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086  # a list of words, empty where we are root
     $root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends $missing ||
         fail "apt-get could not install them: see above"
-    case " $missing " in
-        *" coturn "*)
-            # Its package starts an open relay for everybody; the tests start their own.
-            has systemctl && $root systemctl disable --now --quiet coturn 2>/dev/null || true
-            ;;
-    esac
+    # Their packages start services for everybody; the tests start their own.
+    for service in coturn nginx; do
+        case $missing in
+            *" $service"*) has systemctl && $root systemctl disable --now --quiet "$service" 2>/dev/null || true ;;
+        esac
+    done
     python=$(find_python) || fail "Python 3.11 or newer is needed, and this system's packages have none"
 fi
 

@@ -38,7 +38,7 @@ AWAY = timedelta(seconds=AWAY_S)
 """As long as the dialplan lets a caller wait for a page."""
 GONE_FOR_S = 5.0
 """Seconds for which a registration may be gone before whom the agent talks with hears music: sound has its own way."""
-COMING = timedelta(seconds=5)
+COMING = timedelta(seconds=4)
 """For so long a tab that was given a password may take to register: until then it is the phone all the same."""
 BACK_FOR_S = 4.0
 """Seconds after a registration is back in which its page asks for the talk anew, if its sound is lost."""

@@ -23,6 +23,7 @@ window.phone = (() => {
   let tries = 0;
   let timers = [];
   let broken = 0;
+  let askedAgain = false;
 
   // --- what is shown ---
 
@@ -78,7 +79,12 @@ window.phone = (() => {
         live.signIn();
         return false;
       }
-      if (answer.status === 409) return refuse("off", "elsewhere", answer.said.detail);
+      if (answer.status === 409) {
+        refuse("off", "elsewhere", answer.said.detail);
+        if (!askedAgain) heir(); // the other one may have been closed before it registered
+        askedAgain = true;
+        return false;
+      }
       if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) return refuse("refused", "login", answer.said.detail);
       if (!ua) set("lost", "service");
       tries += 1;
@@ -86,6 +92,8 @@ window.phone = (() => {
       if (mine !== round) return false;
     }
   }
+
+  const heir = () => later(HEIR_AFTER, () => { if (phone.why === "elsewhere") start(); });
 
   function refuse(state, why, detail = "") {
     stop();
@@ -429,7 +437,7 @@ window.phone = (() => {
     tab.hear((word) => {
       if (word === "taken" && phone.state !== "off") refuse("off", "elsewhere");
       // The other tab was closed, or loaded again: then it is back sooner than we ask.
-      if (word === "gone" && phone.why === "elsewhere") later(HEIR_AFTER, () => { if (phone.why === "elsewhere") start(); });
+      if (word === "gone" && phone.why === "elsewhere") heir();
     });
     window.addEventListener("offline", () => { if (ua?.isConnected()) socket.drop(); });
     window.addEventListener("pagehide", () => {
