@@ -19,18 +19,20 @@ from cryptography.x509.oid import NameOID
 from callcenter.errors import Unavailable
 from lab.asterisk import dies_with_its_starter
 
+_LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 _BLOCK = re.compile(r"```nginx\n(.*?)```", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate for 127.0.0.1 that nobody knows, and its key: files in PEM."""
+    """A certificate that nobody knows, for 127.0.0.1 or for these names, and its key: files in PEM."""
 
     cert: Path
     key: Path
 
     @classmethod
-    def make(cls, folder: Path) -> Certificate:
+    def make(cls, folder: Path, *names: str) -> Certificate:
+        known: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "callcenter lab")])
         now = dt.datetime.now(dt.UTC)
@@ -42,9 +44,7 @@ class Certificate:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(hours=1))
             .not_valid_after(now + dt.timedelta(days=2))
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-            )
+            .add_extension(x509.SubjectAlternativeName(known or [_LOOPBACK]), critical=False)
             .sign(key, hashes.SHA256())
         )
         found = cls(folder / "front.crt", folder / "front.key")

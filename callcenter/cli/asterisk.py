@@ -16,6 +16,7 @@ from callcenter.cli.place import Place, clock
 from callcenter.config import Settings
 from callcenter.errors import CallCenterError
 from callcenter.ivr.prompts import make_music, make_prompts, make_waiting
+from callcenter.pbx.certificate import check_certificate
 from callcenter.pbx.install import Installed, Reload, check_rendered, go_back, install
 from callcenter.pbx.render import music_folder, prompts_folder, render, waiting_queues
 from callcenter.pbx.version import PbxVersion
@@ -49,6 +50,9 @@ def render_all(place: Place, check: bool, put_in_place: bool, folder: Path | Non
     book = place.inside(work)
     files = render(book, settings, PbxVersion.parse(settings.asterisk.version), today=clock().date())
     check_rendered(files)
+    if check or put_in_place:
+        for warning in check_certificate(settings.phone, clock()):
+            click.echo(warning, err=True)
     if folder is not None:
         _write(folder, files)
     if put_in_place:
