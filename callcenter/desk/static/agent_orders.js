@@ -137,7 +137,7 @@
   // --- when nobody looks ---
 
   const inCall = () => ["talking", "calling"].includes(page.card()?.dataset.stage);
-  window.addEventListener("beforeunload", (event) => { if (inCall()) event.preventDefault(); });
+  window.addEventListener("beforeunload", (event) => { if (inCall() && !window.phone.signedOut) event.preventDefault(); });
 
   let notified = "";
   page.drawn.push(() => {

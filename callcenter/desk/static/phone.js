@@ -8,7 +8,7 @@ window.phone = (() => {
   const REGISTER_FOR = 120; // seconds
   const HEIR_AFTER = 5000;
   const STATS_EVERY = 5000;
-  const FORGOTTEN = new Set([401, 403, 407]); // what Asterisk says to credentials that are good no more
+  const FORGOTTEN = new Set([401, 403, 407, 500]); // what Asterisk says to credentials that are good no more, or that it has lost
   const BROKEN_FOR = 4000; // ms that sound may be cut before it is sought anew
   const SURE_AFTER = 1500; // ms in which it may heal by itself once the phone is registered
   const CARD_WITHIN = 250; // ms that a call waits for its card before it rings without it

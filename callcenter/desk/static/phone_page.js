@@ -19,7 +19,7 @@
     if (browser) return { ringing: Boolean(phone.call && !phone.call.answered && !phone.call.own), talking: Boolean(phone.call?.answered), muted: phone.muted };
     const talking = Boolean(document.querySelector("#status :is(.state.talking, .state.on_hold)"));
     if (!talking) deskMuted = false;
-    return { ringing: false, talking, muted: deskMuted }; // its handset is lifted, no page can do that
+    return { ringing: Boolean(document.querySelector("#status .state.ringing")), talking, muted: deskMuted };
   }
 
   function show(what, on) {
@@ -119,11 +119,12 @@
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
-    if (!button || button.disabled) return;
-    if (button === answer) phone.answer();
+    if (!button) return;
+    if (button.id === "hang-up" && browser) seeTo(phone.call); // the order has disabled it by now
+    if (button.disabled) return;
+    if (button === answer) browser ? phone.answer() : live.give(`${me}/answer`, {});
     else if (button === mute) muteIt();
     else if (button === hangUpHere) phone.hangUp();
-    else if (button.id === "hang-up" && browser) seeTo(phone.call);
     else if (button.dataset.key && pad.contains(button)) press(button.dataset.key);
     else if (button.dataset.todo) phone.start(button.dataset.todo === "take_over");
     else if (button.id === "phone-settings") open();
