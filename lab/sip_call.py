@@ -98,6 +98,8 @@ class Call:
         self.answered_at: float | None = None
         self.ended_at: float | None = None
         """Moments of the event loop's clock, in seconds."""
+        self.knows_talk = True
+        """The phone answers when it is told to by ``NOTIFY`` with ``Event: talk``."""
         self.audio: RtpStream | None = RtpStream(line.wire.host, line.clock, tone) if tone is not None else None
         line.keep(self)
         if incoming is not None:
@@ -343,6 +345,11 @@ class Call:
         self._respond(request, source, 200)
 
     def _on_notify(self, request: SipMessage, source: Address) -> None:
+        if request.first("Event") == "talk":
+            self._respond(request, source, 200 if self.knows_talk else 489)
+            if self.knows_talk and not self.is_answered:
+                self.answer()
+            return
         self._respond(request, source, 200)
         said = _FRAGMENT.search(request.body)
         final = int(said[1]) if said is not None else 0

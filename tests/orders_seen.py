@@ -84,6 +84,9 @@ class Orders:
     async def dtmf(self, extension: str, digits: str) -> None:
         self._take("dtmf", extension, digits)
 
+    async def answer(self, extension: str) -> None:
+        self._take("answer", extension)
+
     async def mute(self, extension: str, muted: bool) -> None:
         self._take("mute", extension, muted)
 

@@ -212,6 +212,17 @@ class Commands:
         }
         await self._session.send("MuteAudio", headers)
 
+    async def ask_to_answer(self, channel: str) -> None:
+        """Tells the phone that rings to answer, in its own dialog: ``NOTIFY`` with ``Event: talk`` (BroadSoft's).
+
+        Asterisk takes the order at once; whether the phone knows it, its answering tells. Raises ``Refused``.
+        """
+        headers: dict[str, Value] = {
+            "Channel": _checked(_CHANNEL(channel), "channel", channel),
+            "Variable": "Event=talk",
+        }
+        await self._session.send("PJSIPNotify", headers)
+
     async def rtcp(self, channel: str) -> str:
         """What RTP and RTCP of this channel have counted (``calls.rtcp`` reads it). ``Refused`` when it is no more."""
         headers: dict[str, Value] = {

@@ -42,6 +42,10 @@ async def unhold(ask: Ask, wanted: AgentWanted) -> None:
     await ask.ports.telephony.unhold(_own(ask, wanted))
 
 
+async def answer(ask: Ask, wanted: AgentWanted) -> None:
+    await ask.ports.telephony.answer(_own(ask, wanted))
+
+
 async def hang_up(ask: Ask, wanted: AgentWanted) -> None:
     await ask.ports.telephony.hang_up(_own(ask, wanted))
 
@@ -80,6 +84,8 @@ API = (
     Route("POST", "/agents/{extension}/hold", "hold", "Put whom you talk with on hold", AgentWanted, None, hold,
           tag="phone"),
     Route("POST", "/agents/{extension}/unhold", "unhold", "Talk on", AgentWanted, None, unhold, tag="phone"),
+    Route("POST", "/agents/{extension}/answer", "answer", "Have the phone on your desk answered", AgentWanted, None,
+          answer, tag="phone"),
     Route("POST", "/agents/{extension}/hang-up", "hang_up", "End your part of the call", AgentWanted, None, hang_up,
           tag="phone"),
     Route("POST", "/agents/{extension}/transfer", "transfer", "Hand the caller on, without asking", ToWanted, None,

@@ -113,6 +113,9 @@ class PhoneOrders(Protocol):
     async def unhold(self, extension: str) -> None:
         """The agent and who was on hold hear each other again."""
 
+    async def answer(self, extension: str) -> None:
+        """The phone on the agent's desk that rings is told to answer; not every phone knows how."""
+
     async def hang_up(self, extension: str) -> None:
         """The agent's part in the call ends; somebody on hold goes back to the head of the provider's queue."""
 

@@ -28,6 +28,7 @@ Mode = Literal["listen", "whisper", "join"]
 RING_FOR = timedelta(seconds=30)
 SHOWN_WITHIN_S = 3.0
 """So long we wait for the picture to show what was ordered; Asterisk takes some milliseconds."""
+ANSWERED_WITHIN_S = 3.0
 GONE = frozenset({"unavailable", "invalid", "unknown"})
 """Phone states of a phone that cannot be rung."""
 AGENTS = "from-agent"
@@ -143,6 +144,32 @@ class TalkOrders:
         """Nobody hears the agent, or they are heard again; what the phone's own button does is another thing."""
         async with self._in_turn(extension) as line:
             await self._commands.mute(line.leg.channel, muted)
+
+    async def answer(self, extension: str) -> None:
+        """The phone on the desk that rings is told to answer.
+
+        ``RuleBroken`` when nothing rings, and when the phone does not do it: not every phone knows how.
+        """
+        async with self._turns[extension]:
+            agent = self._book().agent(extension)
+            if agent is not None and agent.phone == "browser":
+                raise RuleBroken("a phone in the page is answered there", "refusal.answer_there")
+            legs = [] if self._view.line_of(extension) is not None else self._view.legs_of(extension)
+            if not legs:
+                raise RuleBroken(f"the phone of agent {extension} does not ring", "refusal.nothing_rings")
+            for leg in legs:
+                await self._commands.ask_to_answer(leg)
+            if not await self._picked_up(extension):
+                raise RuleBroken("this phone does not answer by a button of the page", "refusal.phone_deaf")
+
+    async def _picked_up(self, extension: str) -> bool:
+        """Whether the phone is seen to be answered, or its caller to be gone, within some seconds."""
+
+        def over() -> bool:
+            is_answered = self._view.phones().get(extension) == "inuse" or self._view.line_of(extension) is not None
+            return is_answered or not self._view.legs_of(extension)
+
+        return await self._seen(over, ANSWERED_WITHIN_S)
 
     async def hang_up(self, extension: str) -> None:
         """The agent's part ends; a caller on hold goes back to the head of the provider's queue.
@@ -277,12 +304,17 @@ class TalkOrders:
 
     async def _until(self, extension: str, seen: Callable[[Line | None], bool]) -> None:
         """Waits a little for the picture; an order whose end is not seen in time is told by the facts later."""
+        await self._seen(lambda: seen(self._view.line_of(extension)), SHOWN_WITHIN_S)
+
+    async def _seen(self, what: Callable[[], bool], within_s: float) -> bool:
+        """Whether the picture comes to show it in time."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHOWN_WITHIN_S):
+            async with asyncio.timeout(within_s):
                 while True:
-                    if seen(self._view.line_of(extension)):
-                        return
+                    if what():
+                        return True
                     await asyncio.sleep(0.02)
+        return False
 
 
 def interface_of(extension: str) -> str:

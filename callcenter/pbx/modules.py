@@ -12,7 +12,8 @@ MODULES = (
     "res_pjsip", "res_pjsip_session", "res_pjsip_pubsub", "res_pjsip_sdp_rtp", "res_pjsip_authenticator_digest",
     "res_pjsip_endpoint_identifier_ip", "res_pjsip_endpoint_identifier_user", "res_pjsip_registrar",
     "res_pjsip_caller_id", "res_pjsip_dtmf_info", "res_pjsip_nat", "res_pjsip_refer", "res_pjsip_rfc3326",
-    "res_pjsip_dlg_options", "res_pjsip_empty_info", "res_pjsip_header_funcs", "res_rtp_asterisk", "chan_pjsip",
+    "res_pjsip_dlg_options", "res_pjsip_empty_info", "res_pjsip_notify", "res_pjsip_header_funcs", "res_rtp_asterisk",
+    "chan_pjsip",
     # audio
     "codec_alaw", "codec_ulaw", "codec_a_mu", "codec_g722", "codec_resample", "codec_gsm",
     "format_pcm", "format_sln", "format_wav", "format_gsm",

@@ -30,6 +30,7 @@ BESIDE = (
 WHOLE = (
     *BESIDE, "asterisk.conf", "modules.conf", "logger.conf", "features.conf", "rtp.conf", "cdr.conf",
     "indications.conf", "acl.conf", "udptl.conf", "ccss.conf", "pjproject.conf", "queuerules.conf", "http.conf",
+    "pjsip_notify.conf",
     "sorcery.conf",
 )  # fmt: skip
 """The files of an Asterisk that is ours altogether."""

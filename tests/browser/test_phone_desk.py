@@ -58,3 +58,25 @@ async def _mute_and_keys(house: House, browser: Browser) -> None:
         return sound.digits == "42#"
 
     await until(pressed, 20, f"the caller hears the keys: {sound.digits}")
+
+
+async def test_a_phone_on_the_desk_is_answered_from_the_page(house: House) -> None:
+    async with a_browser() as browser:
+        page = await signed_in(house, await browser.new_context(), "103")
+        await begin_work(page)
+        call = await house.dial(OTHER_DID, "380639300002")
+        ringing = await house.phones["103"].rings()
+        await expect(page.locator("#answer")).to_be_visible()
+        await page.keyboard.press("a")
+        await expect(page.locator("#status .state.talking")).to_be_visible(timeout=20_000)
+        assert ringing.is_answered
+        await until(lambda: hears_tone(call, COLLEAGUE), 20, "the caller hears the agent")
+        await expect(page.locator("#answer")).to_be_hidden()
+        call.hangup()
+        deaf = await house.dial(OTHER_DID, "380639300003")
+        ringing = await house.phones["103"].rings()
+        ringing.knows_talk = False
+        await page.click("#answer")
+        await expect(page.locator("#trouble")).to_contain_text("підніміть", timeout=20_000)
+        assert not ringing.is_answered
+        deaf.hangup()

@@ -502,3 +502,33 @@ async def test_whom_an_agent_called_and_leaves_on_hold_is_not_sent_to_a_queue(fl
     agent.hangup()
     await ringing.ended(5)
     assert (await told(floor, number)).outcome is CallOutcome.ANSWERED
+
+
+async def test_a_phone_on_the_desk_is_answered_by_the_button_of_the_page(floor: Floor) -> None:
+    with pytest.raises(RuleBroken, match="does not ring"):
+        await floor.orders.answer("101")
+    caller = await floor.pbx.dial()
+    await caller.answered()
+    ringing = await first_to_ring(floor.pbx, "101", "102")
+    extension = "101" if ringing in floor.pbx.phone("101").calls else "102"
+    await floor.sees(lambda: bool(floor.view.legs_of(extension)))
+    await floor.orders.answer(extension)
+    assert ringing.is_answered
+    await floor.sees(lambda: hears(ringing, CALLER) and hears(caller, AGENT))
+    with pytest.raises(RuleBroken, match="does not ring"):
+        await floor.orders.answer(extension)
+    caller.hangup()
+    assert (await told(floor)).agents == (extension,)
+
+
+async def test_a_phone_that_does_not_know_the_order_goes_on_ringing_and_the_agent_is_told(floor: Floor) -> None:
+    caller = await floor.pbx.dial()
+    await caller.answered()
+    ringing = await first_to_ring(floor.pbx, "101", "102")
+    ringing.knows_talk = False
+    extension = "101" if ringing in floor.pbx.phone("101").calls else "102"
+    await floor.sees(lambda: bool(floor.view.legs_of(extension)))
+    with pytest.raises(RuleBroken, match="does not answer by a button"):
+        await asyncio.wait_for(floor.orders.answer(extension), 20)
+    caller.hangup()
+    await caller.ended()
