@@ -150,6 +150,8 @@ class PhoneSettings(_Section):
     """``stun:stun.example.net:3478``: for agents whose address the PBX does not see."""
     turn: tuple[str, ...] = ()
     """``turn:turn.example.net:3478?transport=udp``: for agents outside, whose sound goes through it."""
+    relay_only: bool = False
+    """Sound goes through the relay and no other way: where the networks of agents let nothing else out."""
     turn_secret: SecretStr | None = None
     """The secret that coturn shares (``static-auth-secret``); in the environment, not in the file."""
 
@@ -174,6 +176,8 @@ class PhoneSettings(_Section):
     def _whole(self) -> Self:
         if self.turn and self.turn_secret is None:
             raise ValueError("turn needs turn_secret (CALLCENTER_PHONE__TURN_SECRET)")
+        if self.relay_only and not self.turn:
+            raise ValueError("relay_only needs turn: there is no relay to go through")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
         if self.address and self.tls_cert is None and not self.bind.startswith(("127.", "[::1]")):

@@ -74,7 +74,7 @@ def own_address() -> str:
 
 
 class HouseWithRelay(House):
-    """A house whose agents are given a relay; ``relay_port`` must be set before it is opened."""
+    """A house whose agents are given a relay and no other way; ``relay_port`` must be set before it is opened."""
 
     relay_port = 0
 
@@ -82,5 +82,5 @@ class HouseWithRelay(House):
         self.secrets.setdefault(SECRET, secrets.token_urlsafe(24))
         super()._write_settings()
         written = self.settings_file.read_text("utf-8")
-        turn = f'turn = ["turn:127.0.0.1:{self.relay_port}?transport=udp"]'
+        turn = f'turn = ["turn:127.0.0.1:{self.relay_port}?transport=udp"]\nrelay_only = true'
         self.settings_file.write_text(written.replace("[phone]\n", f"[phone]\n{turn}\n"), "utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,8 @@ class LoginGiven(Gives):
     password: str
     expires_at: datetime
     ice_servers: list[IceServer]
+    ice_transport_policy: Literal["all", "relay"]
+    """As a browser's ``RTCConfiguration``."""
     auto_answer: bool
 
 
@@ -75,6 +77,7 @@ async def login(ask: Ask, wanted: LoginWanted) -> LoginGiven:
         password=given.password,
         expires_at=given.expires_at,
         ice_servers=ice_servers(ask, given.user),
+        ice_transport_policy="relay" if settings.relay_only else "all",
         auto_answer=agent is not None and agent.auto_answer,
     )
 

@@ -20,13 +20,6 @@ pytestmark = [
     pytest.mark.skipif(own_address() == "127.0.0.1", reason="a relay beside Asterisk needs more than loopback"),
 ]
 
-RELAY_ONLY = """
-  const Real = window.RTCPeerConnection;
-  window.RTCPeerConnection = class extends Real {
-    constructor(config) { super({ ...config, iceTransportPolicy: "relay" }); }
-  };
-"""
-"""As behind a firewall that lets nothing else through."""
 HEARD = """async () => {
   const all = [...(await (window.phone.call?.session.connection || new RTCPeerConnection()).getStats()).values()];
   const way = all.find((each) => each.type === "transport")?.selectedCandidatePairId;
@@ -49,9 +42,7 @@ async def outside() -> AsyncIterator[tuple[HouseWithRelay, Relay]]:
 async def test_sound_goes_both_ways_through_the_relay_alone(outside: tuple[HouseWithRelay, Relay]) -> None:
     house, relay = outside
     async with a_browser() as browser:
-        context = await browser.new_context()
-        await context.add_init_script(RELAY_ONLY)
-        page = await at_work(house, context)
+        page = await at_work(house, await browser.new_context())
         call = await talks(house, page, "380639400001")
 
         stats: dict[str, float | str] = {}

@@ -72,6 +72,7 @@ def test_the_server_speaks_plainly_on_this_machine_only(tmp_path: Path) -> None:
         ({"address": "wss://pbx/ws", "bind": "0.0.0.0:8088"}, "loopback address only"),
         ({"tls_cert": "/c.pem"}, "belong together"),
         ({"turn": ["turn:t.example.net:3478"]}, "turn needs turn_secret"),
+        ({"relay_only": True}, "relay_only needs turn"),
         ({"stun": ["javascript:alert(1)"]}, "is not an address"),
         ({"stun": ["stun:a\nb"]}, "is not an address"),
     ],

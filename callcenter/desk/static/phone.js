@@ -317,8 +317,7 @@ window.phone = (() => {
     sound.quiet();
     call.opening.then(() => {
       if (phone.call !== call) return;
-      const config = { iceServers: given.ice_servers || [] };
-      if (given.ice_transport_policy) config.iceTransportPolicy = given.ice_transport_policy;
+      const config = { iceServers: given.ice_servers, iceTransportPolicy: given.ice_transport_policy };
       call.session.answer({ mediaStream: call.stream, pcConfig: config });
     }).catch(() => {}); // deaf() has seen to it
     return true;
