@@ -346,7 +346,7 @@ window.phone = (() => {
   }
 
   const connectionOf = (call) => call.session.connection;
-  const isBroken = (call) => ["disconnected", "failed", "closed"].includes(connectionOf(call)?.iceConnectionState);
+  const isBroken = (call) => call.moved || ["disconnected", "failed", "closed"].includes(connectionOf(call)?.iceConnectionState);
 
   /** Sound that stays cut comes back as a new call: the service rings this page again for whom it talked with. */
   function mend() {
@@ -369,6 +369,12 @@ window.phone = (() => {
     settle();
     changed();
     measure(call);
+    window.phoneMoves(connectionOf(call), (moved) => {
+      call.moved = moved;
+      if (phone.call !== call) return;
+      settle();
+      mend();
+    });
   }
 
   function drop(call) {

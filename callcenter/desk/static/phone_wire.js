@@ -23,6 +23,25 @@ window.PhoneWire = class extends JsSIP.WebSocketInterface {
   }
 };
 
+/** Tells whenever the sound leaves by another way than Asterisk has learnt in its first seconds: of such a one it takes
+ * nothing, though the browser and Asterisk have agreed on it and it sends by it itself (strict RTP, asterisk#1955). */
+window.phoneMoves = (connection, told) => {
+  const LEARNS = 5000; // ms, as Asterisk has it
+  const ice = connection?.getSenders().find((one) => one.transport)?.transport.iceTransport;
+  if (!ice?.getSelectedCandidatePair) return; // this browser does not say
+  const way = () => {
+    const { local } = ice.getSelectedCandidatePair() || {};
+    return local ? `${local.address} ${local.port}` : "";
+  };
+  const since = Date.now();
+  let learnt = way();
+  ice.addEventListener("selectedcandidatepairchange", () => {
+    const now = way();
+    if (Date.now() - since < LEARNS) learnt = now;
+    told(now !== learnt);
+  });
+};
+
 /** How well both ends hear each other by now: counts since the answer, times in ms, levels from 0 to 1, null unknown. */
 window.phoneHeard = async (connection) => {
   const all = [...(await connection.getStats()).values()];
