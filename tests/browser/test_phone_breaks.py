@@ -73,6 +73,22 @@ async def test_a_cut_network_makes_who_waits_for_calls_unreachable(house: House,
     await expect(page.locator("#status .state.ready")).to_be_visible(timeout=60_000)
 
 
+async def test_sound_that_takes_another_way_in_mid_talk_comes_back_as_a_new_leg(house: House, browser: Browser) -> None:
+    page = await at_work(house, await browser.new_context())
+    call = await talks(house, page, "380639200010")
+    await until(lambda: hears_page(call), 20, "the caller hears the agent")
+    before = await page.evaluate("() => phone.call.session.id")
+    await page.wait_for_function("() => Date.now() - phone.call.since > 6000")
+    await page.evaluate(_ANOTHER_WAY)
+    await page.wait_for_function(
+        "(before) => phone.call && phone.call.answered && phone.call.session.id !== before", arg=before, timeout=60_000
+    )
+    await phone_is(page, "talking")
+    await until(lambda: hears_page(call), 60, "the caller hears the agent again")
+    assert not call.is_ended
+    await expect(page.locator(".card[data-stage=talking]")).to_be_visible(timeout=20_000)
+
+
 async def test_a_new_asterisk_finds_its_phones_again(house: House, browser: Browser) -> None:
     page = await at_work(house, await browser.new_context())
     await house.asterisk.kill9()
@@ -189,4 +205,10 @@ async def test_a_page_that_signs_out_is_no_phone_any_more(house: House, browser:
         assert (await connection.execute(_LOGIN)).one_or_none() is None
 
 
+_ANOTHER_WAY = """() => {
+  const ice = phone.call.session.connection.getSenders()[0].transport.iceTransport;
+  ice.getSelectedCandidatePair = () => ({ local: { address: "2001:db8::7", port: 7 } });
+  ice.dispatchEvent(new Event("selectedcandidatepairchange"));
+}"""
+"""As a browser says that it has left the Wi-Fi for the cable; Chromium has one network here."""
 _LOGIN = text("SELECT tab, issued_at FROM phone_login WHERE extension = '101'")
