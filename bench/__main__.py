@@ -11,7 +11,18 @@ import subprocess
 import sys
 import time
 
-BENCHES = ("ami_events", "diag_card", "diagnoses", "journal", "page_day", "page_phones", "reports", "screen_pop", "storm", "sweep")
+BENCHES = (
+    "ami_events",
+    "diag_card",
+    "diagnoses",
+    "journal",
+    "page_day",
+    "page_phones",
+    "reports",
+    "screen_pop",
+    "storm",
+    "sweep",
+)
 
 
 def main(chosen: list[str]) -> int:

@@ -92,17 +92,15 @@ class Ring:
 
 
 def rings_of(rings: Sequence[dict[str, float]], cards: Sequence[dict[str, float]]) -> list[Ring]:
-    """Each ring with the first complete card of the call that it was for: the last new card before it, or the next."""
+    """Each ring with the first complete card of the call that it was for: of the cards about it, the nearest one's."""
     found = []
-    first: dict[str, dict[str, float]] = {}
-    for card in cards:
-        if card["complete"]:
-            first.setdefault(str(card["call"]), card)
     for ring in rings:
-        near = min(first.values(), key=lambda card: abs(card["at"] - ring["at"]), default=None)
-        if near is None or abs(near["at"] - ring["at"]) > SAME_RING_MS:
+        about = [card for card in cards if card["complete"] and abs(card["at"] - ring["at"]) < SAME_RING_MS]
+        nearest = min(about, key=lambda card: abs(card["at"] - ring["at"]), default=None)
+        if nearest is None:
             found.append(Ring(None, None, ring["at"] - ring["came"]))
         else:
+            near = min((card for card in about if card["call"] == nearest["call"]), key=lambda card: card["at"])
             found.append(Ring(near["at"] - ring["at"], near["at"] - ring["came"], ring["at"] - ring["came"]))
     return found
 

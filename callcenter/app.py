@@ -170,6 +170,7 @@ class App:
         self.keeper.on_fact(fact)
         self.places.on_fact(fact)
         self.phones.on_fact(fact)
+        self.sound.on_fact(fact)
 
     def on_outage(self, outage: Outage) -> None:
         """Many lines went dark together, more of them, or they are back: every card of theirs says so."""

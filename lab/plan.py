@@ -90,6 +90,8 @@ class Plan:
     """The agents whose phone is their page: a browser registers it, no phone of the lab."""
     site: bool = False
     """The OLTs have command lines, and the first provider has two switches with a circuit."""
+    unheard_s: float = 8
+    """After so many seconds of silence an alarm is raised."""
     agent_tone: Tone | None = None
     caller_tone: Tone | None = None
 
@@ -165,6 +167,7 @@ traps_bind = "127.0.0.1:{port("traps")}"
 [phone]
 address = "ws://127.0.0.1:{port("page")}/ws"
 bind = "127.0.0.1:{port("page")}"
+unheard_s = {plan.unheard_s}
 """
 
 

@@ -223,6 +223,15 @@ class Commands:
         }
         await self._session.send("PJSIPNotify", headers)
 
+    async def listen_for_voice(self, channel: str, on: bool) -> None:
+        """Whether Asterisk tells when something is heard of this channel (``TALK_DETECT``). Raises ``Refused``."""
+        headers: dict[str, Value] = {
+            "Channel": _checked(_CHANNEL(channel), "channel", channel),
+            "Variable": f"TALK_DETECT({'set' if on else 'remove'})",
+            "Value": "",
+        }
+        await self._session.send("Setvar", headers)
+
     async def rtcp(self, channel: str) -> str:
         """What RTP and RTCP of this channel have counted (``calls.rtcp`` reads it). ``Refused`` when it is no more."""
         headers: dict[str, Value] = {

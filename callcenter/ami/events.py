@@ -125,6 +125,13 @@ class Unhold:
 
 
 @dataclass(frozen=True, slots=True)
+class TalkingStart:
+    """Something was heard of a leg that is listened to (``TALK_DETECT``): louder than a silent line."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
 class BlindTransfer:
     transferer: Leg
     transferee: Leg | None
@@ -228,6 +235,7 @@ AmiEvent: TypeAlias = (
     | BridgeLeave
     | Hold
     | Unhold
+    | TalkingStart
     | BlindTransfer
     | AttendedTransfer
     | Hangup
@@ -419,6 +427,7 @@ _READERS: dict[str, Callable[[Event], AmiEvent | None]] = {
     "BridgeLeave": lambda e: BridgeLeave(read_leg(e.headers), e.headers["BridgeUniqueid"]),
     "Hold": lambda e: Hold(read_leg(e.headers)),
     "Unhold": lambda e: Unhold(read_leg(e.headers)),
+    "ChannelTalkingStart": lambda e: TalkingStart(read_leg(e.headers)),
     "BlindTransfer": _blind_transfer,
     "AttendedTransfer": _attended_transfer,
     "Hangup": lambda e: Hangup(read_leg(e.headers), int(e.headers["Cause"])),

@@ -78,6 +78,13 @@ class AgentUnheld:
 
 
 @dataclass(frozen=True, slots=True)
+class LegSpoke:
+    """Of a leg that was listened to something was heard."""
+
+    leg: UniqueId
+
+
+@dataclass(frozen=True, slots=True)
 class CallTransferred:
     """An agent handed the caller on; ``to`` is the extension, an agent's own where it is one."""
 
@@ -146,6 +153,7 @@ LiveFact: TypeAlias = (
     | AgentAnswered
     | AgentHeld
     | AgentUnheld
+    | LegSpoke
     | CallTransferred
     | CallEnded
     | MemberChanged

@@ -24,6 +24,7 @@ from callcenter.ami.facts import (
     CallerJoinedQueue,
     CallTransferred,
     DutyCodeDialled,
+    LegSpoke,
     Line,
     LinkLost,
     LinkRestored,
@@ -49,6 +50,7 @@ __all__ = [
     "CallTransferred",
     "CallerJoinedQueue",
     "DutyCodeDialled",
+    "LegSpoke",
     "Line",
     "LinkLost",
     "LinkRestored",
@@ -166,6 +168,8 @@ class LiveView:
                 return self._now.hold(event.leg.uniqueid, held=True)
             case ami.Unhold():
                 return self._now.hold(event.leg.uniqueid, held=False)
+            case ami.TalkingStart():
+                return [LegSpoke(event.leg.uniqueid)]
             case ami.BlindTransfer():
                 return self._blind_transfer(event)
             case ami.AttendedTransfer():

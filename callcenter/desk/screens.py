@@ -25,6 +25,7 @@ from callcenter.ami.facts import (
     CallerJoinedQueue,
     CallTransferred,
     DutyCodeDialled,
+    LegSpoke,
     LinkLost,
     LinkRestored,
     LiveFact,
@@ -258,7 +259,7 @@ class Screens:
                 self.lost_since = fact.since if isinstance(fact, LinkLost) else None
                 for screen in self._every_screen():
                     screen.note(Region.LINK)
-            case CallerJoinedQueue() | MemberChanged() | PhoneContact() | DutyCodeDialled():
+            case CallerJoinedQueue() | MemberChanged() | PhoneContact() | DutyCodeDialled() | LegSpoke():
                 pass  # the rail shows what comes of these
             case _:
                 assert_never(fact)

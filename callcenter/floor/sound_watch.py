@@ -2,11 +2,16 @@
 
 It asks one leg after the other every five seconds, over the commands' login: nothing on a card's way waits for it. What
 a talk came to in the end is in the journal; here is what must be seen at once. Of several services the leader does it.
+
+Silence is of two kinds. No packets come: something between the phone and Asterisk. Packets come with nothing in them,
+from the beginning of the talk on: a microphone. The second is listened for (``TALK_DETECT``) until the first sound and
+no longer; a page tells of its own microphone itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +21,7 @@ from sqlalchemy import text
 
 from callcenter.ami.commands import Commands
 from callcenter.ami.events import Leg
-from callcenter.ami.facts import Line
+from callcenter.ami.facts import LegSpoke, Line, LiveFact
 from callcenter.ami.live import LiveView
 from callcenter.ami.picture import TRUNK_CHANNEL, agent_of_channel
 from callcenter.calls import quality_rows
@@ -34,6 +39,10 @@ log = logging.getLogger(__name__)
 EVERY_S = 5.0
 NO_AGENT, NO_CALLER = "no_sound_from_agent", "no_sound_from_caller"
 """Asterisk receives no packets of an agent's phone (by extension), of a provider's callers (by the provider's slug)."""
+UNHEARD_AGENT, UNHEARD_CALLER = "agent_not_heard", "caller_not_heard"
+"""Packets come, and nothing has been heard in them since the talk began."""
+FIRST_WORD = 3
+"""So many times as long as a silence may last, the first word may take: who has just been put through may listen."""
 KEPT = timedelta(days=90)
 FORGOTTEN_EVERY = timedelta(hours=1)
 
@@ -43,9 +52,11 @@ class _Before:
     """A leg as it was when it was last asked."""
 
     heard: Heard
-    at: datetime
     heard_at: datetime
     """When something had last come of it."""
+    since: datetime
+    """The beginning of the talk in which it has not spoken yet."""
+    listened: bool = False
 
 
 @dataclass(slots=True)
@@ -83,7 +94,13 @@ class SoundWatch:
         self._every_s = every_s
         self._before: dict[UniqueId, _Before] = {}
         self._raised: set[tuple[str, str]] = set()
+        self._spoke: set[UniqueId] = set()
         self._forgot_at: datetime | None = None
+
+    def on_fact(self, fact: LiveFact) -> None:
+        """Something was heard of a leg."""
+        if isinstance(fact, LegSpoke):
+            self._spoke.add(fact.leg)
 
     async def run(self) -> None:
         """A link or a database that is away costs the looks until it is back."""
@@ -95,7 +112,7 @@ class SoundWatch:
             try:
                 await self.look()
                 await self._forget_old()
-            except (Unavailable, Refused) as exc:
+            except Unavailable as exc:
                 log.info("sound: not looked at: %s", exc)
 
     async def look(self) -> None:
@@ -108,29 +125,31 @@ class SoundWatch:
                 continue  # colleagues among themselves: no call of anybody's
             for leg in _legs(line):
                 known.add(leg.uniqueid)
-                await self._ask(found, line, leg, provider)
+                with contextlib.suppress(Refused):  # it has hung up meanwhile
+                    await self._ask(found, line, leg, provider)
         self._before = {leg: before for leg, before in self._before.items() if leg in known}
+        self._spoke &= known
         await self._write(found)
 
     async def _ask(self, found: _Round, line: Line, leg: Leg, provider: Provider) -> None:
-        try:
-            heard = read_counts(await self._commands.rtcp(leg.channel))
-        except Refused:
-            return  # it has hung up meanwhile
+        heard = read_counts(await self._commands.rtcp(leg.channel))
         if heard is None:
             return
         now, before = self._clock(), self._before.get(leg.uniqueid)
         came = before is None or line.held or heard.received.packets != before.heard.received.packets
         heard_at = now if before is None or came else before.heard_at
-        self._before[leg.uniqueid] = _Before(heard, now, heard_at)
+        since = now if before is None or line.held else before.since
+        present = self._before[leg.uniqueid] = _Before(heard, heard_at, since, before is not None and before.listened)
         extension = agent_of_channel(leg.channel) or ""
-        alarm = (NO_AGENT, extension) if extension else (NO_CALLER, provider.slug)
         silent = now - heard_at
+        alarm = (NO_AGENT, extension) if extension else (NO_CALLER, provider.slug)
         if silent >= self._unheard:
             detail = f"no packets for {silent.total_seconds():.0f} s in call {line.call}"
             found.silent[alarm] = (provider.id, detail)
         elif before is not None and came and not line.held:
             found.heard.add(alarm)
+        if not (extension and self._is_page(extension)):
+            await self._listen(found, line, leg, present, provider)
         for side, way, last in _sides(extension, heard, None if before is None else before.heard):
             own = side == ("agent" if extension else "caller")
             found.told.append(
@@ -139,6 +158,24 @@ class SoundWatch:
                     silent.total_seconds() if own else 0.0,
                 )
             )  # fmt: skip
+
+    async def _listen(self, found: _Round, line: Line, leg: Leg, now: _Before, provider: Provider) -> None:
+        """Waits for the first sound of a leg, and says when it takes too long."""
+        extension = agent_of_channel(leg.channel) or ""
+        alarm = (UNHEARD_AGENT, extension) if extension else (UNHEARD_CALLER, provider.slug)
+        spoke = leg.uniqueid in self._spoke
+        if spoke == now.listened:
+            await self._commands.listen_for_voice(leg.channel, not spoke)
+            now.listened = not spoke
+        if spoke:
+            found.heard.add(alarm)
+        elif self._clock() - now.since >= FIRST_WORD * self._unheard:
+            seconds = (self._clock() - now.since).total_seconds()
+            found.silent[alarm] = (provider.id, f"not a word for {seconds:.0f} s in call {line.call}")
+
+    def _is_page(self, extension: str) -> bool:
+        agent = self._book().agent(extension)
+        return agent is not None and agent.phone == "browser"
 
     async def _write(self, found: _Round) -> None:
         news = {alarm: said for alarm, said in found.silent.items() if alarm not in self._raised}

@@ -23,7 +23,7 @@ MODULES = (
     "app_celgenuserevent", "app_userevent", "app_playtones", "app_echo", "app_senddtmf", "app_bridgewait",
     "app_channelredirect", "app_chanspy",
     "func_callerid", "func_channel", "func_curl", "res_curl", "func_cut", "func_dialplan", "func_groupcount",
-    "func_logic", "func_strings", "func_uri",
+    "func_logic", "func_strings", "func_talkdetect", "func_uri",
     # what happened
     "cel_custom", "res_security_log",
 )  # fmt: skip

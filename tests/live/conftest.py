@@ -48,6 +48,7 @@ PLAN = Plan(
     unanswered_rings=20,
     subscribers=40,
     answer_after=None,
+    unheard_s=4,
     agent_tone=Tone(880),
     caller_tone=Tone(440),
 )

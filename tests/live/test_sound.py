@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab.house import House
-from lab.sip import Call
+from lab.sip import Call, Tone
 from tests.live.conftest import IMPATIENT_DID, Books, new_number, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
@@ -102,14 +102,46 @@ async def test_a_side_of_which_no_packet_comes_is_an_alarm_until_it_is_heard(
     sound.muted = True
     await until(lambda: _in(house, alarm), 90, f"an alarm: nothing comes of the {who}")
     legs = await kept(house, named)
-    assert legs["104" if who == "agent" else "", who]["silent_s"] >= 8
+    assert legs["104" if who == "agent" else "", who]["silent_s"] >= 4
     other = ("no_sound_from_caller", PROVIDER) if who == "agent" else ("no_sound_from_agent", "104")
     assert other not in await open_alarms(house), "the other side is heard"
     sound.muted = False
     await until(lambda: _not_in(house, alarm), 60, f"the {who} is heard again")
     call.hangup()
     await books.ended(number)
-    assert (await kept(house, named))["104" if who == "agent" else "", who]["longest_silent_s"] >= 8
+    assert (await kept(house, named))["104" if who == "agent" else "", who]["longest_silent_s"] >= 4
+
+
+@pytest.mark.parametrize("who", ["agent", "caller"])
+async def test_packets_with_nothing_in_them_are_an_alarm_until_the_first_word(
+    house: House, books: Books, who: str
+) -> None:
+    number = new_number()
+    call = await house.dial(IMPATIENT_DID, number, tone=Tone(0) if who == "caller" else None)
+    agent = await house.phones["104"].rings()
+    assert agent.audio is not None
+    if who == "agent":
+        agent.audio.tone = Tone(0)
+    agent.answer()
+    alarm = ("agent_not_heard", "104") if who == "agent" else ("caller_not_heard", PROVIDER)
+    await until(lambda: _in(house, alarm), 120, f"an alarm: not a word of the {who}")
+    alarms = await open_alarms(house)
+    assert not alarms & {("no_sound_from_agent", "104"), ("no_sound_from_caller", PROVIDER)}, "packets come"
+    assert ("agent_not_heard" if who == "caller" else "caller_not_heard") not in {kind for kind, _ in alarms}
+    sound = (agent if who == "agent" else call).audio
+    assert sound is not None
+    sound.tone = Tone(440)
+    await until(lambda: _not_in(house, alarm), 60, f"the {who} is heard")
+    sound.tone = Tone(0)
+    beginning = sound.sent
+
+    async def quiet_for_long() -> bool:
+        return sound.sent > beginning + 50 * 20
+
+    await until(quiet_for_long, 90, "twenty seconds of silence")
+    assert alarm not in await open_alarms(house), "who has spoken may listen"
+    call.hangup()
+    await books.ended(number)
 
 
 async def test_who_is_on_hold_may_be_silent(house: House, books: Books) -> None:
