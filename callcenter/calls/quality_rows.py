@@ -178,7 +178,8 @@ _KEEP = text(
 )
 _OWNERS = text("SELECT id, provider_id FROM call WHERE id = ANY(:calls)")
 _OF_CALL = text(f"SELECT {_FIELDS} WHERE call_id = :call ORDER BY id")
-_NOW = text(f"SELECT {_FIELDS} WHERE at >= :since ORDER BY extension = '', extension, call_id, id")
+_GOES_ON = "NOT EXISTS (SELECT 1 FROM call c WHERE c.id = call_id AND c.ended_at IS NOT NULL)"
+_NOW = text(f"SELECT {_FIELDS} WHERE at >= :since AND {_GOES_ON} ORDER BY extension = '', extension, call_id, id")
 _WORST = text(
     f"SELECT {_FIELDS} WHERE at >= :since AND (CAST(:extension AS text) IS NULL OR extension = :extension) "
     "ORDER BY worst_mos ASC NULLS FIRST, at DESC LIMIT :most"

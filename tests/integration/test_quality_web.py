@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
+from sqlalchemy import text
 
 from callcenter.calls.quality import Way
 from callcenter.calls.quality_rows import keep_ended
@@ -79,6 +80,9 @@ async def test_what_a_page_counts_is_kept_with_its_call_with_its_worst_moment(
         assert caller["now_mos"] == sides["agent"]["now_mos"] == sides["agent"]["worst_mos"]
         assert caller["worst_mos"] < 3
         assert (caller["silent_s"], caller["longest_silent_s"]) == (0, 3)
+        assert (await ask(house, client, "/quality/now", "svitlo"))[1]["items"] == [], "that call is over"
+        async with database.scoped(Scope.all()) as connection:
+            await connection.execute(text("UPDATE call SET ended_at = NULL WHERE id = :call"), {"call": CALLS[1]})
         for path in ("/quality", "/quality/now", "/quality?extension=101"):
             items = (await ask(house, client, path, "svitlo"))[1]["items"]
             assert {one["side"] for one in items} == {"agent", "caller"}, path

@@ -44,7 +44,7 @@ window.agentPage = (() => {
   live.drawn.push((frame) => {
     tell();
     if (!("card" in frame)) return;
-    if (document.querySelector(".card[data-stage=ringing]")) document.dispatchEvent(new CustomEvent("card:ringing"));
+    if (document.querySelector(".card[data-stage=ringing][data-complete=true]")) document.dispatchEvent(new CustomEvent("card:ringing"));
     if (benching) stamp();
   });
   return {

@@ -253,7 +253,8 @@ window.phone = (() => {
 
   /** Who hears the phone ring sees whose caller it is: what is heavy begins when the card stands there. */
   function cardFirst() {
-    if (window.agentPage.card()?.dataset.stage === "ringing") return Promise.resolve();
+    const card = window.agentPage.card()?.dataset;
+    if (card?.stage === "ringing" && card.complete === "true") return Promise.resolve();
     return new Promise((go) => {
       const waiting = new AbortController();
       const over = () => { waiting.abort(); go(); };
