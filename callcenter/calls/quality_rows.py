@@ -86,24 +86,25 @@ class Told:
 
 async def keep(connection: AsyncConnection, told: Iterable[Told]) -> None:
     """Adds to what is known of each side, in an order in which two writers do not wait for each other in a circle."""
-    for one in sorted(told, key=lambda each: (each.leg, each.side, each.source)):
-        key = {"leg": one.leg, "side": one.side, "source": one.source}
-        total = one.total
-        if total is None:
-            before = (await connection.execute(_BEFORE, key)).one_or_none()
-            packets, lost = (0, 0) if before is None else before
-            last = one.last or Way(0, 0)
-            total = Way(packets + last.packets, lost + last.lost, last.jitter_ms, last.rtt_ms)
-        telling = one.last is not None and one.last.packets + one.last.lost >= FEW_PACKETS
-        await connection.execute(
-            _KEEP,
-            {
-                **key, "provider": one.provider, "call": one.call, "extension": one.extension, "codec": one.codec,
-                "at": one.at, "packets": total.packets, "lost": total.lost, "jitter": total.jitter_ms,
-                "rtt": total.rtt_ms, "mos": mos(total), "now": mos(one.last) if telling and one.last else None,
-                "silent": one.silent_s,
-            },
-        )  # fmt: skip
+    ordered = sorted(told, key=lambda each: (each.leg, each.side, each.source))
+    if rows := [await _row(connection, each) for each in ordered]:
+        await connection.execute(_KEEP, rows)
+
+
+async def _row(connection: AsyncConnection, one: Told) -> dict[str, object]:
+    key = {"leg": one.leg, "side": one.side, "source": one.source}
+    total = one.total
+    if total is None:
+        before = (await connection.execute(_BEFORE, key)).one_or_none()
+        packets, lost = (0, 0) if before is None else before
+        last = one.last or Way(0, 0)
+        total = Way(packets + last.packets, lost + last.lost, last.jitter_ms, last.rtt_ms)
+    telling = one.last if one.last is not None and one.last.packets + one.last.lost >= FEW_PACKETS else None
+    return {
+        **key, "provider": one.provider, "call": one.call, "extension": one.extension, "codec": one.codec,
+        "at": one.at, "packets": total.packets, "lost": total.lost, "jitter": total.jitter_ms, "rtt": total.rtt_ms,
+        "mos": mos(total), "now": None if telling is None else mos(telling), "silent": one.silent_s,
+    }  # fmt: skip
 
 
 async def keep_ended(connection: AsyncConnection, ended: Sequence[LegSound]) -> None:

@@ -28,7 +28,7 @@ from callcenter.calls import quality_rows
 from callcenter.calls.quality import Way, between
 from callcenter.calls.quality_rows import Told
 from callcenter.calls.rtcp import Heard, read_counts
-from callcenter.errors import Refused, Unavailable
+from callcenter.errors import CallCenterError, Refused, RuleBroken
 from callcenter.routing.book import Book, Provider
 from callcenter.store import Database, Scope
 from callcenter.store.alarms import clear_alarm, open_alarms, raise_alarm
@@ -108,11 +108,12 @@ class SoundWatch:
             await asyncio.sleep(self._every_s)
             if not self._leads():
                 self._before.clear()
+                self._spoke.clear()
                 continue
             try:
                 await self.look()
                 await self._forget_old()
-            except Unavailable as exc:
+            except CallCenterError as exc:
                 log.info("sound: not looked at: %s", exc)
 
     async def look(self) -> None:
@@ -125,7 +126,7 @@ class SoundWatch:
                 continue  # colleagues among themselves: no call of anybody's
             for leg in _legs(line):
                 known.add(leg.uniqueid)
-                with contextlib.suppress(Refused):  # it has hung up meanwhile
+                with contextlib.suppress(Refused, RuleBroken):  # it has hung up meanwhile, or its name tells so
                     await self._ask(found, line, leg, provider)
         self._before = {leg: before for leg, before in self._before.items() if leg in known}
         self._spoke &= known
@@ -149,7 +150,7 @@ class SoundWatch:
         elif before is not None and came and not line.held:
             found.heard.add(alarm)
         if not (extension and self._is_page(extension)):
-            await self._listen(found, line, leg, present, provider)
+            await self._listen(found, line, leg, present, provider, packets_come=silent < self._unheard)
         for side, way, last in _sides(extension, heard, None if before is None else before.heard):
             own = side == ("agent" if extension else "caller")
             found.told.append(
@@ -159,7 +160,9 @@ class SoundWatch:
                 )
             )  # fmt: skip
 
-    async def _listen(self, found: _Round, line: Line, leg: Leg, now: _Before, provider: Provider) -> None:
+    async def _listen(
+        self, found: _Round, line: Line, leg: Leg, now: _Before, provider: Provider, *, packets_come: bool
+    ) -> None:
         """Waits for the first sound of a leg, and says when it takes too long."""
         extension = agent_of_channel(leg.channel) or ""
         alarm = (UNHEARD_AGENT, extension) if extension else (UNHEARD_CALLER, provider.slug)
@@ -169,7 +172,7 @@ class SoundWatch:
             now.listened = not spoke
         if spoke:
             found.heard.add(alarm)
-        elif self._clock() - now.since >= FIRST_WORD * self._unheard:
+        elif packets_come and self._clock() - now.since >= FIRST_WORD * self._unheard:
             seconds = (self._clock() - now.since).total_seconds()
             found.silent[alarm] = (provider.id, f"not a word for {seconds:.0f} s in call {line.call}")
 
