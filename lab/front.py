@@ -31,7 +31,7 @@ class Certificate:
     key: Path
 
     @classmethod
-    def make(cls, folder: Path, *names: str) -> Certificate:
+    def make(cls, folder: Path, *names: str, days: int = 2) -> Certificate:
         known: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "callcenter lab")])
@@ -43,7 +43,7 @@ class Certificate:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=2))
+            .not_valid_after(now + dt.timedelta(days=days))
             .add_extension(x509.SubjectAlternativeName(known or [_LOOPBACK]), critical=False)
             .sign(key, hashes.SHA256())
         )

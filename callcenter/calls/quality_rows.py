@@ -99,16 +99,22 @@ async def _row(connection: AsyncConnection, one: Told) -> dict[str, object]:
         packets, lost = (0, 0) if before is None else before
         last = one.last or Way(0, 0)
         total = Way(packets + last.packets, lost + last.lost, last.jitter_ms, last.rtt_ms)
-    telling = one.last if one.last is not None and one.last.packets + one.last.lost >= FEW_PACKETS else None
+    telling = one.last if one.last is not None and _is_telling(one.last) else None
+    score = mos(total)
+    worst = mos(telling) if telling is not None else score if _is_telling(total) else None
     return {
         **key, "provider": one.provider, "call": one.call, "extension": one.extension, "codec": one.codec,
         "at": one.at, "packets": total.packets, "lost": total.lost, "jitter": total.jitter_ms, "rtt": total.rtt_ms,
-        "mos": mos(total), "now": None if telling is None else mos(telling), "silent": one.silent_s,
+        "mos": score, "now": None if telling is None else mos(telling), "worst": worst, "silent": one.silent_s,
     }  # fmt: skip
 
 
+def _is_telling(way: Way) -> bool:
+    return way.packets + way.lost >= FEW_PACKETS
+
+
 async def keep_ended(connection: AsyncConnection, ended: Sequence[LegSound]) -> None:
-    """What the journal says of legs that are over, of calls that the ledger knows; each may come more than once."""
+    """What the journal says of legs that are over, of calls in which somebody talked; each may come more than once."""
     if not ended:
         return
     rows = await connection.execute(_OWNERS, {"calls": sorted({str(each.linkedid) for each in ended})})
@@ -166,7 +172,7 @@ _KEEP = text(
     INSERT INTO call_quality AS q (provider_id, call_id, uniqueid, extension, side, source, codec, at, packets, lost,
         jitter_ms, rtt_ms, mos, now_mos, worst_mos, worst_at, silent_s, longest_silent_s)
     VALUES (:provider, :call, :leg, :extension, :side, :source, :codec, :at, :packets, :lost, :jitter, :rtt, :mos, :now,
-        COALESCE(CAST(:now AS real), :mos), :at, :silent, :silent)
+        :worst, :at, :silent, :silent)
     ON CONFLICT (uniqueid, side, source) DO UPDATE SET
         codec = COALESCE(NULLIF(excluded.codec, ''), q.codec), at = excluded.at,
         packets = GREATEST(q.packets, excluded.packets), lost = GREATEST(q.lost, excluded.lost),
@@ -177,11 +183,13 @@ _KEEP = text(
         silent_s = excluded.silent_s, longest_silent_s = GREATEST(q.longest_silent_s, excluded.silent_s)
     """
 )
-_OWNERS = text("SELECT id, provider_id FROM call WHERE id = ANY(:calls)")
+_OWNERS = text(
+    "SELECT id, provider_id FROM call WHERE id = ANY(:calls) AND provider_id IS NOT NULL AND connected_at IS NOT NULL"
+)
 _OF_CALL = text(f"SELECT {_FIELDS} WHERE call_id = :call ORDER BY id")
 _GOES_ON = "NOT EXISTS (SELECT 1 FROM call c WHERE c.id = call_id AND c.ended_at IS NOT NULL)"
 _NOW = text(f"SELECT {_FIELDS} WHERE at >= :since AND {_GOES_ON} ORDER BY extension = '', extension, call_id, id")
 _WORST = text(
     f"SELECT {_FIELDS} WHERE at >= :since AND (CAST(:extension AS text) IS NULL OR extension = :extension) "
-    "ORDER BY worst_mos ASC NULLS FIRST, at DESC LIMIT :most"
+    "ORDER BY COALESCE(worst_mos, CASE WHEN packets = 0 THEN 0 ELSE 5 END), at DESC LIMIT :most"
 )

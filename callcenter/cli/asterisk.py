@@ -14,7 +14,7 @@ from callcenter.ami.commands import Commands
 from callcenter.ami.session import NOT_STARTED, AmiAddress
 from callcenter.cli.place import Place, clock
 from callcenter.config import Settings
-from callcenter.errors import CallCenterError
+from callcenter.errors import CallCenterError, Misconfigured
 from callcenter.ivr.prompts import make_music, make_prompts, make_waiting
 from callcenter.pbx.certificate import check_certificate
 from callcenter.pbx.install import Installed, Reload, check_rendered, go_back, install
@@ -50,9 +50,11 @@ def render_all(place: Place, check: bool, put_in_place: bool, folder: Path | Non
     book = place.inside(work)
     files = render(book, settings, PbxVersion.parse(settings.asterisk.version), today=clock().date())
     check_rendered(files)
-    if check or put_in_place:
+    if check:
         for warning in check_certificate(settings.phone, clock()):
             click.echo(warning, err=True)
+    elif put_in_place:
+        _warn_of_certificate(settings)
     if folder is not None:
         _write(folder, files)
     if put_in_place:
@@ -62,6 +64,16 @@ def render_all(place: Place, check: bool, put_in_place: bool, folder: Path | Non
     else:
         for name, text in files.items():
             click.echo(f";;; {name}\n{text}")
+
+
+def _warn_of_certificate(settings: Settings) -> None:
+    """New hours and numbers are put in place also where pages' phones cannot register."""
+    try:
+        warnings = check_certificate(settings.phone, clock())
+    except Misconfigured as exc:
+        warnings = [f"no page's phone will register: {exc}"]
+    for warning in warnings:
+        click.echo(warning, err=True)
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

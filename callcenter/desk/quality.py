@@ -122,13 +122,15 @@ async def tell(ask: Ask, wanted: QualityWanted) -> None:
         )
         for side, way, silent in ways
     ]  # fmt: skip
+    provider = ask.ports.book().provider(agent.provider)
+    subject = f"{agent.extension}/{'' if provider is None else provider.slug}"
     async with ask.ports.db.scoped(ask.scope) as conn:
         await quality_rows.keep(conn, told)
         if wanted.unheard_s >= ask.ports.phone.unheard_s and agent.state == TALKING:
             detail = f"nothing for {wanted.unheard_s:.0f} s in call {agent.call}"
-            await raise_alarm(conn, UNHEARD, agent.extension, at=now, detail=detail, provider=agent.provider)
+            await raise_alarm(conn, UNHEARD, subject, at=now, detail=detail, provider=agent.provider)
         elif wanted.heard:
-            await clear_alarm(conn, UNHEARD, agent.extension, at=now, by="the agent is heard")
+            await clear_alarm(conn, UNHEARD, subject, at=now, by="the agent is heard")
 
 
 async def api_of_call(ask: Ask, wanted: QualityCallWanted) -> QualitiesGiven:

@@ -293,6 +293,7 @@ class Screens:
         """Whoever answers first has the call: it rings for nobody else, even if we are not told so of each phone."""
         before = self._seats.get(agent, {}).get(call)
         self._sit(call, agent, Stage.TALKING)
+        self._hold(call, agent, held=False)  # a page that comes back to its talk does so on another leg
         if before is None or before.stage is not Stage.TALKING:
             for other, _ in self._seats_at(call):
                 if other != agent:

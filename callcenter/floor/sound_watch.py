@@ -38,7 +38,10 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 NO_AGENT, NO_CALLER = "no_sound_from_agent", "no_sound_from_caller"
-"""Asterisk receives no packets of an agent's phone (by extension), of a provider's callers (by the provider's slug)."""
+"""Asterisk receives no packets: of an agent's phone (``101/svitlo``: who, in whose calls), of a provider's callers.
+
+Whose the call is belongs to the subject: what one provider sees of an agent is not another's.
+"""
 UNHEARD_AGENT, UNHEARD_CALLER = "agent_not_heard", "caller_not_heard"
 """Packets come, and nothing has been heard in them since the talk began."""
 FIRST_WORD = 3
@@ -115,6 +118,8 @@ class SoundWatch:
                 await self._forget_old()
             except CallCenterError as exc:
                 log.info("sound: not looked at: %s", exc)
+            except Exception:  # calls are served though nobody looks how they are heard: nothing here ends the service
+                log.exception("sound: a look failed")
 
     async def look(self) -> None:
         """Asks every leg that is talked on once, and writes down what was found. Raises ``Unavailable``."""
@@ -143,14 +148,12 @@ class SoundWatch:
         present = self._before[leg.uniqueid] = _Before(heard, heard_at, since, before is not None and before.listened)
         extension = agent_of_channel(leg.channel) or ""
         silent = now - heard_at
-        alarm = (NO_AGENT, extension) if extension else (NO_CALLER, provider.slug)
+        alarm = (NO_AGENT, f"{extension}/{provider.slug}") if extension else (NO_CALLER, provider.slug)
         if silent >= self._unheard:
             detail = f"no packets for {silent.total_seconds():.0f} s in call {line.call}"
             found.silent[alarm] = (provider.id, detail)
         elif before is not None and came and not line.held:
             found.heard.add(alarm)
-        if not (extension and self._is_page(extension)):
-            await self._listen(found, line, leg, present, provider, packets_come=silent < self._unheard)
         for side, way, last in _sides(extension, heard, None if before is None else before.heard):
             own = side == ("agent" if extension else "caller")
             found.told.append(
@@ -159,13 +162,15 @@ class SoundWatch:
                     silent.total_seconds() if own else 0.0,
                 )
             )  # fmt: skip
+        if not (extension and self._is_page(extension)):
+            await self._listen(found, line, leg, present, provider, packets_come=silent < self._unheard)
 
     async def _listen(
         self, found: _Round, line: Line, leg: Leg, now: _Before, provider: Provider, *, packets_come: bool
     ) -> None:
         """Waits for the first sound of a leg, and says when it takes too long."""
         extension = agent_of_channel(leg.channel) or ""
-        alarm = (UNHEARD_AGENT, extension) if extension else (UNHEARD_CALLER, provider.slug)
+        alarm = (UNHEARD_AGENT, f"{extension}/{provider.slug}") if extension else (UNHEARD_CALLER, provider.slug)
         spoke = leg.uniqueid in self._spoke
         if spoke == now.listened:
             await self._commands.listen_for_voice(leg.channel, not spoke)
@@ -181,19 +186,18 @@ class SoundWatch:
         return agent is not None and agent.phone == "browser"
 
     async def _write(self, found: _Round) -> None:
-        news = {alarm: said for alarm, said in found.silent.items() if alarm not in self._raised}
-        if not (found.told or news):
+        if not (found.told or found.silent):
             return
         now = self._clock()
         async with self._database.scoped(Scope.all()) as connection:
             await quality_rows.keep(connection, found.told)
-            for (kind, subject), (provider, detail) in news.items():
-                log.warning("sound: %s %s: %s", kind, subject, detail)
-                await raise_alarm(connection, kind, subject, at=now, detail=detail, provider=provider)
-            for alarm in await open_alarms(connection):
-                key = (alarm.kind, alarm.subject)
-                if key in found.heard and key not in found.silent:
-                    await clear_alarm(connection, *key, at=now, by="heard again")
+            there = {(alarm.kind, alarm.subject) for alarm in await open_alarms(connection)}
+            for key, (provider, detail) in found.silent.items():
+                if key not in self._raised or key not in there:  # who clears an alarm has not mended its cause
+                    log.warning("sound: %s %s: %s", *key, detail)
+                    await raise_alarm(connection, *key, at=now, detail=detail, provider=provider)
+            for key in (there & found.heard) - found.silent.keys():
+                await clear_alarm(connection, *key, at=now, by="heard again")
         self._raised = set(found.silent)
 
     async def _forget_old(self) -> None:

@@ -24,7 +24,7 @@ def check_certificate(phone: PhoneSettings, now: datetime) -> list[str]:
     if phone.tls_cert is None or phone.tls_key is None:
         return []
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(phone.tls_cert, phone.tls_key)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(phone.tls_cert, phone.tls_key, _no_passphrase)
         certificate = x509.load_pem_x509_certificate(phone.tls_cert.read_bytes())
     except ssl.SSLError as exc:
         why = "is not of the certificate" if exc.reason == "KEY_VALUES_MISMATCH" else f"or the certificate: {_why(exc)}"
@@ -35,11 +35,20 @@ def check_certificate(phone: PhoneSettings, now: datetime) -> list[str]:
         which = "tls_key" if _is_readable(phone.tls_cert) else "tls_cert"
         raise Misconfigured(f"phone.{which}: {getattr(phone, which)} cannot be read: {exc.strerror}") from exc
     ends, host = certificate.not_valid_after_utc, urlsplit(phone.address).hostname or ""
+    if certificate.not_valid_before_utc > now:
+        raise Misconfigured(
+            f"phone.tls_cert: {phone.tls_cert} is valid from {certificate.not_valid_before_utc:%Y-%m-%d}"
+        )
     if ends <= now:
         raise Misconfigured(f"phone.tls_cert: {phone.tls_cert} has expired on {ends:%Y-%m-%d}")
     if not _covers(certificate, host):
         raise Misconfigured(f"phone.tls_cert: {phone.tls_cert} is not for {host}, which phone.address names")
     return [f"phone.tls_cert expires on {ends:%Y-%m-%d}: renew it, restart Asterisk"] if ends - now < SOON else []
+
+
+def _no_passphrase() -> str:
+    """Asterisk starts without anybody there to type one: a key that has one is of no use."""
+    return ""
 
 
 def _covers(certificate: x509.Certificate, host: str) -> bool:

@@ -255,6 +255,11 @@ async def test_a_page_that_is_loaded_again_comes_back_to_the_talk(house: House, 
     await until(lambda: hears_page(call), 20, "the caller hears the agent again")
     assert not call.is_ended
     await expect(page.locator(".card[data-stage=talking]")).to_be_visible()
+    await expect(page.locator("#status .state.talking")).to_be_visible(timeout=20_000)
+    await page.keyboard.press("h")
+    await expect(page.locator("#status .state.on_hold")).to_be_visible(timeout=20_000)
+    await page.keyboard.press("h")
+    await expect(page.locator("#status .state.talking")).to_be_visible(timeout=20_000)
 
 
 async def test_who_orders_a_call_need_not_pick_up(house: House, browser: Browser) -> None:

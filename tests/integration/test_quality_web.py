@@ -148,9 +148,11 @@ async def test_nothing_of_an_agent_is_an_alarm_until_they_are_heard(database: Da
         assert await alarms() == []
         await tell(house, client, "olena", GOOD | {"unheard_s": 10})
         await tell(house, client, "olena", GOOD | {"unheard_s": 15})
-        assert await alarms() == [("agent_not_heard", "101")]
+        assert await alarms() == [("agent_not_heard", "101/svitlo")]
         await tell(house, client, "olena", GOOD)
-        assert await alarms() == [("agent_not_heard", "101")], "muted, or a talk that has just begun: nobody was heard"
+        assert await alarms() == [("agent_not_heard", "101/svitlo")], (
+            "muted, or a talk that has just begun: nobody was heard"
+        )
         await tell(house, client, "olena", GOOD | {"heard": True})
         assert await alarms() == []
 

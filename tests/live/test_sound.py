@@ -97,13 +97,13 @@ async def test_a_side_of_which_no_packet_comes_is_an_alarm_until_it_is_heard(
     call, agent, named = await talk(house, number)
     sound = (agent if who == "agent" else call).audio
     assert sound is not None
-    alarm = ("no_sound_from_agent", "104") if who == "agent" else ("no_sound_from_caller", PROVIDER)
+    alarm = ("no_sound_from_agent", "104/kray") if who == "agent" else ("no_sound_from_caller", PROVIDER)
     assert alarm not in await open_alarms(house)
     sound.muted = True
     await until(lambda: _in(house, alarm), 90, f"an alarm: nothing comes of the {who}")
     legs = await kept(house, named)
     assert legs["104" if who == "agent" else "", who]["silent_s"] >= 4
-    other = ("no_sound_from_caller", PROVIDER) if who == "agent" else ("no_sound_from_agent", "104")
+    other = ("no_sound_from_caller", PROVIDER) if who == "agent" else ("no_sound_from_agent", "104/kray")
     assert other not in await open_alarms(house), "the other side is heard"
     sound.muted = False
     await until(lambda: _not_in(house, alarm), 60, f"the {who} is heard again")
@@ -123,10 +123,10 @@ async def test_packets_with_nothing_in_them_are_an_alarm_until_the_first_word(
     if who == "agent":
         agent.audio.tone = Tone(0)
     agent.answer()
-    alarm = ("agent_not_heard", "104") if who == "agent" else ("caller_not_heard", PROVIDER)
+    alarm = ("agent_not_heard", "104/kray") if who == "agent" else ("caller_not_heard", PROVIDER)
     await until(lambda: _in(house, alarm), 120, f"an alarm: not a word of the {who}")
     alarms = await open_alarms(house)
-    assert not alarms & {("no_sound_from_agent", "104"), ("no_sound_from_caller", PROVIDER)}, "packets come"
+    assert not alarms & {("no_sound_from_agent", "104/kray"), ("no_sound_from_caller", PROVIDER)}, "packets come"
     assert ("agent_not_heard" if who == "caller" else "caller_not_heard") not in {kind for kind, _ in alarms}
     sound = (agent if who == "agent" else call).audio
     assert sound is not None
@@ -151,13 +151,13 @@ async def test_who_is_on_hold_may_be_silent(house: House, books: Books) -> None:
     await agent.hold()
 
     async def for_long() -> bool:
-        assert ("no_sound_from_agent", "104") not in await open_alarms(house)
+        assert ("no_sound_from_agent", "104/kray") not in await open_alarms(house)
         return await _sent(call, 900)
 
     await until(for_long, 60, "eighteen seconds of hold")
     call.hangup()
     await books.ended(number)
-    assert ("no_sound_from_agent", "104") not in await open_alarms(house)
+    assert ("no_sound_from_agent", "104/kray") not in await open_alarms(house)
 
 
 async def _sent(call: Call, packets: int) -> bool:

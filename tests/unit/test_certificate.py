@@ -26,11 +26,13 @@ def made(tmp_path: Path) -> Certificate:
     return Certificate.make(tmp_path)
 
 
-def test_a_good_one_is_good_and_says_when_it_ends(made: Certificate) -> None:
+def test_a_good_one_is_good_and_says_when_it_ends(made: Certificate, tmp_path: Path) -> None:
     assert check_certificate(PhoneSettings(), now()) == []
     [warning] = check_certificate(phone(made.cert, made.key), now())
     assert "expires on" in warning
-    assert check_certificate(phone(made.cert, made.key), now() - timedelta(days=30)) == []
+    (tmp_path / "l").mkdir()
+    long = Certificate.make(tmp_path / "l", days=60)
+    assert check_certificate(phone(long.cert, long.key), now()) == []
 
 
 def test_a_name_is_covered_as_browsers_see_it(tmp_path: Path) -> None:
@@ -61,5 +63,7 @@ def test_what_no_browser_takes_is_refused_with_its_reason(made: Certificate, tmp
     ):
         with pytest.raises(Misconfigured, match=why):
             check_certificate(phone(cert, key), now())
+    with pytest.raises(Misconfigured, match="is valid from"):
+        check_certificate(phone(made.cert, made.key), now() - timedelta(days=30))
     with pytest.raises(Misconfigured, match="has expired on"):
         check_certificate(phone(made.cert, made.key), now() + timedelta(days=3))

@@ -271,7 +271,8 @@ window.phone = (() => {
     settle();
     changed();
     const told = () => answer();
-    if (call.own) Promise.race([sound.tone("call"), new Promise((over) => { later(700, over); })]).then(told, told);
+    if (call.wanted) answer();
+    else if (call.own) Promise.race([sound.tone("call"), new Promise((over) => { later(700, over); })]).then(told, told);
     else sound.ring();
   }
 
@@ -313,7 +314,11 @@ window.phone = (() => {
   /** Takes the call that rings; false when there is none. */
   function answer() {
     const call = phone.call;
-    if (!call?.opening || call.taken || call.answered) return false;
+    if (!call || call.taken || call.answered) return false;
+    if (!call.opening) {
+      call.wanted = true; // the card is on its way
+      return true;
+    }
     call.taken = true;
     sound.quiet();
     call.opening.then(() => {
