@@ -251,7 +251,7 @@ async def test_who_is_signed_out_elsewhere_is_asked_to_sign_in(house: AgentHouse
             await conn.execute(text("DELETE FROM session"))
         for screen in house.screens._every_screen():
             screen.close()
-        await page.wait_for_url("**/sign-in?next=/agent")
+        await page.wait_for_url(re.compile(r"/sign-in\?ended&next=/agent$"))
 
 
 async def test_a_cut_telephony_link_is_said(house: AgentHouse, chromium: Browser) -> None:

@@ -40,7 +40,7 @@ async def _mute_and_keys(house: House, browser: Browser) -> None:
     page = await signed_in(house, await browser.new_context(), "103")
     await begin_work(page)
     assert await page.evaluate("() => [phone.kind, phone.state, typeof window.JsSIP]") == ["desk", "off", "undefined"]
-    call = await house.dial(OTHER_DID, "380639300001")
+    call = await house.dial(OTHER_DID, "380639500001")
     (await house.phones["103"].rings()).answer()
     await expect(page.locator("#mute")).to_be_visible()
     await until(lambda: hears_tone(call, COLLEAGUE), 20, "the caller hears the agent")
@@ -64,7 +64,7 @@ async def test_a_phone_on_the_desk_is_answered_from_the_page(house: House) -> No
     async with a_browser() as browser:
         page = await signed_in(house, await browser.new_context(), "103")
         await begin_work(page)
-        call = await house.dial(OTHER_DID, "380639300002")
+        call = await house.dial(OTHER_DID, "380639500002")
         ringing = await house.phones["103"].rings()
         await expect(page.locator("#answer")).to_be_visible()
         await page.keyboard.press("a")
@@ -73,7 +73,7 @@ async def test_a_phone_on_the_desk_is_answered_from_the_page(house: House) -> No
         await until(lambda: hears_tone(call, COLLEAGUE), 20, "the caller hears the agent")
         await expect(page.locator("#answer")).to_be_hidden()
         call.hangup()
-        deaf = await house.dial(OTHER_DID, "380639300003")
+        deaf = await house.dial(OTHER_DID, "380639500003")
         ringing = await house.phones["103"].rings()
         ringing.knows_talk = False
         await page.click("#answer")

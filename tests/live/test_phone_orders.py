@@ -25,6 +25,7 @@ from callcenter.calls.outcome import CallOutcome
 from callcenter.calls.record import CallRecord
 from callcenter.calls.rows import Line, read_rows
 from callcenter.errors import RuleBroken
+from callcenter.floor import talking
 from callcenter.floor.talking import TalkOrders
 from callcenter.pbx import render as rendering
 from lab.rtp import level
@@ -521,7 +522,10 @@ async def test_a_phone_on_the_desk_is_answered_by_the_button_of_the_page(floor: 
     assert (await told(floor)).agents == (extension,)
 
 
-async def test_a_phone_that_does_not_know_the_order_goes_on_ringing_and_the_agent_is_told(floor: Floor) -> None:
+async def test_a_phone_that_does_not_know_the_order_goes_on_ringing_and_the_agent_is_told(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(talking, "ANSWERED_WITHIN_S", 0.5)  # the queue here lets a phone ring for three seconds
     caller = await floor.pbx.dial()
     await caller.answered()
     ringing = await first_to_ring(floor.pbx, "101", "102")
