@@ -68,6 +68,7 @@ async def test_keys_typed_with_the_pad_open_are_heard_as_keys_and_never_choose_a
     page = await at_work(house, await browser.new_context())
     call = await talks(house, page, "380639100003")
     await page.keyboard.press("k")
+    await expect(page.locator("#pad .pad-keys")).to_be_visible()
     await page.keyboard.type("12*#")
     await page.click("#pad [data-key='7']")
     await expect(page.locator("#pad-said")).to_have_text("12*#7")
