@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import IO
 
 from callcenter.errors import Unavailable
 from lab.asterisk_root import AsteriskBinary
+from lab.child import dies_with_its_starter, end_child
 
 # The usual 1,024 descriptors run out at some 60 recorded calls, and recordings then go missing silently.
 _RAISE_LIMITS = 'ulimit -n "$(ulimit -Hn)"; exec "$@"'
@@ -162,14 +162,7 @@ class Asterisk:
 
     async def stop(self, timeout: float = 10.0) -> None:
         """Ends it in order, calls hung up; kills it if it has not ended within ``timeout`` seconds."""
-        if not self.running or self._process is None:
-            return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(timeout):
-                await self._process.wait()
-        except TimeoutError:
-            await self.kill9()
+        await end_child(self._process, within_s=timeout)
 
     async def kill9(self) -> None:
         """Kills it as a power cut would its process: no goodbye, no end of call in its journal."""
@@ -198,12 +191,6 @@ class Asterisk:
         with self.output.open("rb") as file:
             file.seek(max(0, self.output.stat().st_size - _LOG_TAIL))
             return file.read().decode("utf-8", "backslashreplace")
-
-
-def dies_with_its_starter() -> tuple[str, ...]:
-    """A test or a lab that is killed leaves no process behind, where util-linux has ``setpriv``."""
-    found = shutil.which("setpriv")
-    return (found, "--pdeathsig", "TERM") if found else ()
 
 
 def _environment() -> dict[str, str]:

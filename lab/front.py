@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import ipaddress
 import re
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from callcenter.errors import Unavailable
-from lab.asterisk import dies_with_its_starter
+from lab.child import dies_with_its_starter, end_child
 
 _LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 _BLOCK = re.compile(r"```nginx\n(.*?)```", re.DOTALL)
@@ -108,11 +107,4 @@ class Nginx:
         return True
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(10):
-                    await self._process.wait()
-                    return
-            self._process.kill()
-            await self._process.wait()
+        await end_child(self._process)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import shutil
 import socket
 from pathlib import Path
 
 from callcenter.errors import Unavailable
-from lab.asterisk import dies_with_its_starter
+from lab.child import dies_with_its_starter, end_child
 from lab.house import House
 
 SECRET = "CALLCENTER_PHONE__TURN_SECRET"
@@ -53,14 +52,7 @@ class Relay:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(10):
-                    await self._process.wait()
-                    return
-            self._process.kill()
-            await self._process.wait()
+        await end_child(self._process)
 
 
 def own_address() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from callcenter.errors import Unavailable
-from lab.asterisk import dies_with_its_starter
+from lab.child import dies_with_its_starter, end_child
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,20 +68,10 @@ class Service:
 
     async def kill9(self) -> None:
         """Ends it as a crash or a power cut would."""
-        await self._end(signal.SIGKILL)
+        await end_child(self._process, signal.SIGKILL)
 
     async def stop(self) -> None:
-        await self._end(signal.SIGTERM)
-
-    async def _end(self, how: signal.Signals) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(how)
-            try:
-                async with asyncio.timeout(10):
-                    await self._process.wait()
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+        await end_child(self._process)
 
     def freeze(self) -> None:
         if self._process is not None:

@@ -19,6 +19,18 @@ FEW_PACKETS = 50
 """A second of sound: fewer packets say nothing about a talk."""
 
 
+AGENT_NOT_HEARD = "agent_not_heard"
+"""The alarm of a microphone that gives nothing: a page tells of its own, Asterisk listens to phones on desks."""
+
+
+def alarm_subject(extension: str, slug: str) -> str:
+    """An agent in one provider's calls (``101/svitlo``), or without an extension that provider's callers.
+
+    Whose the call is belongs to it: what one provider sees of an agent is not another's.
+    """
+    return f"{extension}/{slug}" if extension else slug
+
+
 class Heard(StrEnum):
     GOOD = "good"
     FAIR = "fair"

@@ -15,8 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls.quality import FEW_PACKETS, Heard, Way, mos, word
-from callcenter.calls.rtcp import Heard as LegHeard
-from callcenter.calls.rtcp import LegSound
+from callcenter.calls.rtcp import LegHeard, LegSound
 from callcenter.words import ProviderId, UniqueId
 
 Side = Literal["agent", "caller"]
@@ -132,11 +131,11 @@ async def keep_ended(connection: AsyncConnection, ended: Sequence[LegSound]) -> 
 
 def sides(extension: str, heard: LegHeard) -> Iterator[tuple[Side, Way]]:
     """Both directions of a leg by who is heard; the one of which the far end tells nothing is left out."""
-    received, sent = heard.received, heard.sent
-    own, other = ("agent", "caller") if extension else ("caller", "agent")
-    yield own, received  # type: ignore[misc]
-    if sent is not None:
-        yield other, sent  # type: ignore[misc]
+    own: Side = "agent" if extension else "caller"
+    other: Side = "caller" if extension else "agent"
+    yield own, heard.received
+    if heard.sent is not None:
+        yield other, heard.sent
 
 
 async def of_call(connection: AsyncConnection, call: str) -> list[Quality]:

@@ -17,6 +17,11 @@ from callcenter.words import LinkedId, UniqueId
 
 COLUMNS: Final = 12
 
+AGENT_LEG: Final = re.compile(r"PJSIP/agent-([0-9]{2,6})-[0-9a-f]{8}", re.ASCII)
+"""An agent's channel; its extension."""
+TRUNK_LEG: Final = re.compile(r"PJSIP/trunk-([a-z][a-z0-9-]*)-[0-9a-f]{8}", re.ASCII)
+"""A channel of a provider's trunk; the trunk's name."""
+
 STAGE: Final = "CC_STAGE"
 END: Final = "CC_END"
 QUEUE: Final = "CC_QUEUE"

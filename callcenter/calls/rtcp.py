@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from callcenter.calls.quality import Way
-from callcenter.calls.rows import SOUND, Row
+from callcenter.calls.rows import AGENT_LEG, SOUND, TRUNK_LEG, Row
 from callcenter.words import LinkedId, UniqueId
 
 _PAIR = re.compile(r"(rxcount|txcount|lp|rlp|rxjitter|txjitter|rtt)=([0-9]{1,12}(?:\.[0-9]{1,9})?)", re.ASCII)
 _CODEC = re.compile(r"\(([a-z][a-z0-9]{1,19})(?:\|[a-z0-9|]{1,80})?\)", re.ASCII)
 """``CHANNEL(audionativeformat)``: what was agreed with the far end, ``(alaw)``; the first of several."""
-_AGENT = re.compile(r"PJSIP/agent-([0-9]{2,6})-[0-9a-f]{8,}", re.ASCII)
-_TRUNK = re.compile(r"PJSIP/trunk-[a-z][a-z0-9-]*-[0-9a-f]{8,}", re.ASCII)
 _NEGATIVE = 1 << 23
 """A far end that counted packets twice reports a loss below nothing, in 24 bits."""
 _UNITS_S = 1.0
@@ -28,7 +26,7 @@ _UNITS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LegHeard:
     """One leg of a call: what came from it, and what the far end says of what was sent to it."""
 
     received: Way
@@ -43,12 +41,12 @@ class LegSound:
     leg: UniqueId
     linkedid: LinkedId
     extension: str
-    heard: Heard
+    heard: LegHeard
     codec: str
     at: datetime
 
 
-def read_counts(text: str) -> Heard | None:
+def read_counts(text: str) -> LegHeard | None:
     """``ssrc=…;lp=0;rxjitter=0.000000;rxcount=153;…``; ``None`` where that is no such text."""
     found = {name: float(value) for name, value in _PAIR.findall(text)}
     if "rxcount" not in found or "txcount" not in found:
@@ -56,10 +54,10 @@ def read_counts(text: str) -> Heard | None:
     rtt_ms = 1000 * found["rtt"] if 0 < found.get("rtt", 0) < 600 else None
     received = Way(int(found["rxcount"]), _lost(found.get("lp", 0)), _millis(found.get("txjitter", 0)), rtt_ms)
     if not (rtt_ms or found.get("rlp") or found.get("rxjitter")):
-        return Heard(received, None)
+        return LegHeard(received, None)
     lost = _lost(found.get("rlp", 0))
     came = max(0, int(found["txcount"]) - lost)
-    return Heard(received, Way(came, lost, _millis(found.get("rxjitter", 0)), rtt_ms))
+    return LegHeard(received, Way(came, lost, _millis(found.get("rxjitter", 0)), rtt_ms))
 
 
 def sounds(rows: Iterable[Row]) -> list[LegSound]:
@@ -70,8 +68,8 @@ def sounds(rows: Iterable[Row]) -> list[LegSound]:
 
 def _sound(row: Row) -> LegSound | None:
     counts, _, formats = row.extra.get("extra", "").partition("~")
-    heard, agent = read_counts(counts), _AGENT.fullmatch(row.channel)
-    if heard is None or (agent is None and not _TRUNK.fullmatch(row.channel)):
+    heard, agent = read_counts(counts), AGENT_LEG.fullmatch(row.channel)
+    if heard is None or (agent is None and not TRUNK_LEG.fullmatch(row.channel)):
         return None
     return LegSound(
         row.uniqueid,

@@ -13,14 +13,12 @@ from typing import Final
 
 from callcenter.calls.outcome import CallOutcome, HangupBy
 from callcenter.calls.record import CallRecord, MinTalk, Segment, a_second
-from callcenter.calls.rows import END, GONE, OUT, QUEUE, RECORDING, STAGE, Row
+from callcenter.calls.rows import AGENT_LEG, END, GONE, OUT, QUEUE, RECORDING, STAGE, TRUNK_LEG, Row
 from callcenter.calls.tale import HOLD, Leg, Tale
 from callcenter.words import UniqueId
 
 __all__ = ["CallOutcome", "CallRecord", "Segment", "fold", "is_telling"]
 
-_AGENT = re.compile(r"PJSIP/agent-([0-9]{2,6})-[0-9a-f]{8}", re.ASCII)
-_TRUNK = re.compile(r"PJSIP/trunk-([a-z][a-z0-9-]*)-[0-9a-f]{8}", re.ASCII)
 _LOCAL = re.compile(r"(Local/.+);([12])", re.ASCII | re.DOTALL)
 _DIALLABLE = re.compile(r"\+?[0-9]{5,20}", re.ASCII)
 _TELLING: Final = frozenset(
@@ -110,7 +108,7 @@ class _Scene:
 
     def _arrives(self, leg: Leg) -> None:
         """An inbound call is a channel of a trunk that began by itself; those we dial carry another's linkedid."""
-        trunk = _TRUNK.fullmatch(leg.name)
+        trunk = TRUNK_LEG.fullmatch(leg.name)
         if trunk is not None and str(leg.id) == leg.linkedid:
             dialled = leg.exten if leg.whole or _DIALLABLE.fullmatch(leg.exten) else ""
             self._tales[leg.id] = Tale(leg, "in", trunk[1], dialled[:80], leg.number)
@@ -118,7 +116,7 @@ class _Scene:
     # ---- phones that ring
 
     def _ring(self, leg: Leg, at: float) -> None:
-        agent = _AGENT.fullmatch(leg.name)
+        agent = AGENT_LEG.fullmatch(leg.name)
         if agent is not None and str(leg.id) != leg.linkedid:
             for tale in self._tales.values():
                 if tale.direction == "in" and tale.leg.linkedid == leg.linkedid and not tale.leg.over:
@@ -142,7 +140,7 @@ class _Scene:
         else:
             inside.discard(leg.id)
         self._look_round(row.at)
-        if row.event == "BRIDGE_ENTER" and (agent := _AGENT.fullmatch(leg.name)) is not None:
+        if row.event == "BRIDGE_ENTER" and (agent := AGENT_LEG.fullmatch(leg.name)) is not None:
             self._asks(agent[1], row.at)
 
     def _asks(self, agent: str, at: float) -> None:
@@ -161,9 +159,9 @@ class _Scene:
         """The agents in the same bridge as the caller, also through Local channels that join two bridges."""
         names = [self._legs[each].name for each in self._reached_from(tale.leg.id)]
         if tale.direction == "in":
-            return frozenset(found[1] for name in names if (found := _AGENT.fullmatch(name)))
-        own = _AGENT.fullmatch(tale.leg.name)
-        return frozenset({own[1]}) if own and any(_TRUNK.fullmatch(name) for name in names) else frozenset()
+            return frozenset(found[1] for name in names if (found := AGENT_LEG.fullmatch(name)))
+        own = AGENT_LEG.fullmatch(tale.leg.name)
+        return frozenset({own[1]}) if own and any(TRUNK_LEG.fullmatch(name) for name in names) else frozenset()
 
     def _reached_from(self, start: UniqueId) -> set[UniqueId]:
         reached, todo = {start}, [start]
@@ -192,7 +190,7 @@ class _Scene:
         leg.hangup_cause = int(cause) if cause.isascii() and cause.isdigit() and len(cause) < 5 else None
         leg.hangup_by = _hung_up_by(row.extra.get("hangupsource", ""))
         for tale in self._tales.values():
-            if tale.direction == "out" and leg.id != tale.leg.id and _TRUNK.fullmatch(leg.name):
+            if tale.direction == "out" and leg.id != tale.leg.id and TRUNK_LEG.fullmatch(leg.name):
                 tale.other_cause = leg.hangup_cause
         self._out(leg, row.at)
 
@@ -225,7 +223,7 @@ class _Scene:
     def _note(self, leg: Leg, row: Row) -> None:
         value = row.extra.get("extra", "")
         tale = self._tales.get(leg.id)
-        agent = _AGENT.fullmatch(leg.name) if row.event == OUT else None
+        agent = AGENT_LEG.fullmatch(leg.name) if row.event == OUT else None
         if tale is None and agent is not None:
             tale = self._tales[leg.id] = Tale(leg, "out", "", "", "", agents={agent[1]: None})
             tale.placed_for(value)
@@ -248,6 +246,6 @@ class _Scene:
 
 
 def _hung_up_by(source: str) -> HangupBy:
-    if _TRUNK.fullmatch(source):
+    if TRUNK_LEG.fullmatch(source):
         return "caller"
-    return "agent" if _AGENT.fullmatch(source) else "pbx"
+    return "agent" if AGENT_LEG.fullmatch(source) else "pbx"

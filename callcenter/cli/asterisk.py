@@ -50,11 +50,8 @@ def render_all(place: Place, check: bool, put_in_place: bool, folder: Path | Non
     book = place.inside(work)
     files = render(book, settings, PbxVersion.parse(settings.asterisk.version), today=clock().date())
     check_rendered(files)
-    if check:
-        for warning in check_certificate(settings.phone, clock()):
-            click.echo(warning, err=True)
-    elif put_in_place:
-        _warn_of_certificate(settings)
+    if check or put_in_place:
+        _look_at_certificate(settings, refuse=check)
     if folder is not None:
         _write(folder, files)
     if put_in_place:
@@ -66,11 +63,13 @@ def render_all(place: Place, check: bool, put_in_place: bool, folder: Path | Non
             click.echo(f";;; {name}\n{text}")
 
 
-def _warn_of_certificate(settings: Settings) -> None:
-    """New hours and numbers are put in place also where pages' phones cannot register."""
+def _look_at_certificate(settings: Settings, *, refuse: bool) -> None:
+    """New hours and numbers are put in place also where pages' phones cannot register: then it is only said."""
     try:
         warnings = check_certificate(settings.phone, clock())
     except Misconfigured as exc:
+        if refuse:
+            raise
         warnings = [f"no page's phone will register: {exc}"]
     for warning in warnings:
         click.echo(warning, err=True)

@@ -5,8 +5,7 @@ What is ordered of one is in ``callback_orders``.
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
@@ -28,6 +27,7 @@ from callcenter.desk.callback_rows import (
     list_callbacks,
     one_row,
 )
+from callcenter.desk.csv_file import csv_file
 from callcenter.desk.guard import Handler, is_api
 from callcenter.desk.languages import Catalogue
 from callcenter.desk.pages import (
@@ -321,21 +321,13 @@ async def file(request: web.Request) -> web.StreamResponse:
         rows = await list_callbacks(
             conn, wanted.filter(ask.visitor.extension), now, None, ROWS_OF_A_FILE, wanted.sort
         )  # fmt: skip
-    body = _table(rows, catalogue_of(request), ask.ports.book(), now)
-    return web.Response(
-        body=body.encode("utf-8-sig"),
-        content_type="text/csv",
-        charset="utf-8",
-        headers={"Content-Disposition": 'attachment; filename="callbacks.csv"', "Cache-Control": "no-store"},
-    )
+    return csv_file("callbacks.csv", _lines(rows, catalogue_of(request), ask.ports.book(), now))
 
 
-def _table(rows: list[CallbackRow], words: Catalogue, book: Book, now: datetime) -> str:
+def _lines(rows: list[CallbackRow], words: Catalogue, book: Book, now: datetime) -> Iterator[list[str]]:
     """Nothing in it is a formula, whatever the network sent as a number."""
-    out = io.StringIO()
-    sheet = csv.writer(out)
     names = _names(book)
-    sheet.writerow(words.text(f"callbacks.column.{name}") for name in COLUMNS)
+    yield [words.text(f"callbacks.column.{name}") for name in COLUMNS]
     for row in rows:
         provider = book.provider(row.provider)
         if provider is None:
@@ -348,8 +340,7 @@ def _table(rows: list[CallbackRow], words: Catalogue, book: Book, now: datetime)
             names.get(row.last_attempt_by or "", row.last_attempt_by or ""),
             words.text("callbacks.yes") if row.decision_since else "",
         )  # fmt: skip
-        sheet.writerow(_plain(str(cell)) for cell in cells)
-    return out.getvalue()
+        yield [_plain(str(cell)) for cell in cells]
 
 
 COLUMNS = ("provider", "number", "kind", "misses", "opened", "last", "due", "urgency", "attempts", "by", "decision")

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from pydantic import Field
 
 from callcenter.calls import quality_rows
-from callcenter.calls.quality import Way
+from callcenter.calls.quality import AGENT_NOT_HEARD, Way, alarm_subject
 from callcenter.calls.quality_rows import Quality, Told
 from callcenter.desk.api import Ask, CallId, Gives, Limit, Nothing, Route, Takes, not_found, query_of
 from callcenter.desk.call_rows import one_call
+from callcenter.desk.csv_file import csv_file
 from callcenter.desk.guard import must_lead
+from callcenter.desk.languages import Catalogue
 from callcenter.desk.pages import PAGES, PORTS, catalogue_of, zone_of
+from callcenter.reports.sheets import as_text
 from callcenter.store.alarms import clear_alarm, raise_alarm
 
-UNHEARD = "agent_not_heard"
-"""The alarm of an agent whose microphone gives nothing in a talk."""
 TALKING = "talking"
 SHOWN, SHOWN_FOR = 100, timedelta(hours=24)
 NOW_FOR = timedelta(seconds=20)
@@ -123,14 +123,14 @@ async def tell(ask: Ask, wanted: QualityWanted) -> None:
         for side, way, silent in ways
     ]  # fmt: skip
     provider = ask.ports.book().provider(agent.provider)
-    subject = f"{agent.extension}/{'' if provider is None else provider.slug}"
+    subject = alarm_subject(agent.extension, "" if provider is None else provider.slug)
     async with ask.ports.db.scoped(ask.scope) as conn:
         await quality_rows.keep(conn, told)
         if wanted.unheard_s >= ask.ports.phone.unheard_s and agent.state == TALKING:
             detail = f"nothing for {wanted.unheard_s:.0f} s in call {agent.call}"
-            await raise_alarm(conn, UNHEARD, subject, at=now, detail=detail, provider=agent.provider)
+            await raise_alarm(conn, AGENT_NOT_HEARD, subject, at=now, detail=detail, provider=agent.provider)
         elif wanted.heard:
-            await clear_alarm(conn, UNHEARD, subject, at=now, by="the agent is heard")
+            await clear_alarm(conn, AGENT_NOT_HEARD, subject, at=now, by="the agent is heard")
 
 
 async def api_of_call(ask: Ask, wanted: QualityCallWanted) -> QualitiesGiven:
@@ -202,26 +202,21 @@ async def file(request: web.Request) -> web.StreamResponse:
     words, zone = catalogue_of(request), zone_of(ports.book().providers)
     async with ports.db.scoped(visitor.scope) as conn:
         found = await quality_rows.worst_since(conn, ports.clock() - SHOWN_FOR, ROWS_OF_A_FILE, asked.leg)
-    out = io.StringIO()
-    sheet = csv.writer(out)
-    sheet.writerow(words.text(f"quality.column.{name}") for name in COLUMNS)
+    return csv_file("quality.csv", _lines(found, words, zone))
+
+
+def _lines(found: Iterable[Quality], words: Catalogue, zone: ZoneInfo) -> Iterator[Iterable[object]]:
+    yield [words.text(f"quality.column.{name}") for name in COLUMNS]
     for each in found:
-        worst_at = each.worst_at.astimezone(zone).isoformat(timespec="seconds") if each.worst_at else ""
-        sheet.writerow(
-            "" if cell is None else cell
-            for cell in (
-                each.at.astimezone(zone).isoformat(timespec="seconds"), each.call, each.extension,
-                words.text(f"quality.side.{each.side}"), words.text(f"quality.source.{each.source}"), each.codec,
-                each.packets, each.lost, round(each.loss, 4), each.jitter_ms, each.rtt_ms, each.mos, each.worst_mos,
-                worst_at, each.longest_silent_s,
-            )
+        at, worst_at = (
+            moment and moment.astimezone(zone).isoformat(timespec="seconds") for moment in (each.at, each.worst_at)
+        )
+        yield (
+            at, each.call, each.extension, words.text(f"quality.side.{each.side}"),
+            words.text(f"quality.source.{each.source}"), as_text(each.codec), each.packets, each.lost,
+            round(each.loss, 4), each.jitter_ms, each.rtt_ms, each.mos, each.worst_mos, worst_at,
+            each.longest_silent_s,
         )  # fmt: skip
-    return web.Response(
-        body=out.getvalue().encode("utf-8-sig"),
-        content_type="text/csv",
-        charset="utf-8",
-        headers={"Content-Disposition": 'attachment; filename="quality.csv"', "Cache-Control": "no-store"},
-    )
 
 
 API = (

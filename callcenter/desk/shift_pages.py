@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -16,6 +14,7 @@ from callcenter.callbacks import shifts
 from callcenter.callbacks.shift import Shift, counts_in, next_span
 from callcenter.desk.agent_words import AgentWords
 from callcenter.desk.api import Ask, Nothing, Takes, query_of
+from callcenter.desk.csv_file import csv_file
 from callcenter.desk.guard import Explained, must_lead, must_supervise
 from callcenter.desk.languages import Catalogue
 from callcenter.desk.pages import PAGES, PORTS, catalogue_of, language_of, visible_providers, zone_of
@@ -205,24 +204,14 @@ async def file(request: web.Request) -> web.StreamResponse:
     """The same as a table for a spreadsheet: a line for every count, hour, worker and callback that was left."""
     ask = _ask(request)
     shift, kept = await closed(ask, int(request.match_info["shift"]))
-    body = _table(_parts(ask, kept), catalogue_of(request))
-    return web.Response(
-        body=body.encode("utf-8-sig"),
-        content_type="text/csv",
-        charset="utf-8",
-        headers={
-            "Content-Disposition": f'attachment; filename="shift-{shift.id}.csv"', "Cache-Control": "no-store",
-        },
-    )  # fmt: skip
+    return csv_file(f"shift-{shift.id}.csv", _lines(_parts(ask, kept), catalogue_of(request)))
 
 
-def _table(parts: list[dict[str, Any]], words: Catalogue) -> str:
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow([words.text(f"shift.csv_{name}") for name in ("provider", "what", "which", "value", "more")])
+def _lines(parts: list[dict[str, Any]], words: Catalogue) -> list[list[str]]:
+    lines = [[words.text(f"shift.csv_{name}") for name in ("provider", "what", "which", "value", "more")]]
 
     def row(part: Mapping[str, Any], what: str, *cells: object) -> None:
-        table.writerow([_safe(cell) for cell in (part["provider"].brand, words.text(f"shift.csv_{what}"), *cells)])
+        lines.append([_safe(cell) for cell in (part["provider"].brand, words.text(f"shift.csv_{what}"), *cells)])
 
     for part in parts:
         zone = part["provider"].timezone
@@ -238,7 +227,7 @@ def _table(parts: list[dict[str, Any]], words: Catalogue) -> str:
             row(part, "worker", worker["name"], span, worker.get("taken", 0))
         for each in part["left"]:
             row(part, "left", words.phone(each["number"]), each["why"], f"{each['missed'].astimezone(zone):%F %H:%M}")
-    return out.getvalue()
+    return lines
 
 
 def _safe(cell: object) -> str:

@@ -95,8 +95,7 @@ class PagePhones:
         async with self._database.scoped(Scope.only(())) as connection:
             await connection.execute(_ONE_BY_ONE, {"agent": agent.id})
             held = (await connection.execute(_HELD, {"agent": agent.id})).one_or_none()
-            is_other = held is not None and held.tab != tab and held.expires_at > now
-            if is_other and not take_over and (self._is_there(extension) or self._is_coming(extension, held)):
+            if held is not None and not take_over and self._is_anothers(extension, held, tab, now):
                 raise RuleBroken("another tab or another browser is your phone now", "refusal.phone_elsewhere")
             password = secrets.token_urlsafe(24)
             expires = now + self._good_for
@@ -249,11 +248,13 @@ class PagePhones:
             )
         return agent
 
-    def _is_coming(self, extension: str, held: Row[Any] | None) -> bool:
-        """Whether the tab that was given this password has still to register with it."""
+    def _is_anothers(self, extension: str, held: Row[Any], tab: str, now: datetime) -> bool:
+        """Whether another tab is the phone, or was given its password so lately that it may still come."""
+        if held.tab == tab or held.expires_at <= now:
+            return False
         left = self._left.get(extension)
-        is_fresh = held is not None and self._clock() - held.issued_at < COMING
-        return is_fresh and held is not None and (left is None or left < held.issued_at)
+        is_coming = now - held.issued_at < COMING and (left is None or left < held.issued_at)
+        return is_coming or self._is_there(extension)
 
     def _is_there(self, extension: str) -> bool:
         """Whether a page is registered, as far as anything was told."""

@@ -23,11 +23,11 @@ from callcenter.ami.commands import Commands
 from callcenter.ami.events import Leg
 from callcenter.ami.facts import LegSpoke, Line, LiveFact
 from callcenter.ami.live import LiveView
-from callcenter.ami.picture import TRUNK_CHANNEL, agent_of_channel
+from callcenter.ami.picture import TRUNK_CHANNEL
 from callcenter.calls import quality_rows
-from callcenter.calls.quality import Way, between
+from callcenter.calls.quality import AGENT_NOT_HEARD, Way, alarm_subject, between
 from callcenter.calls.quality_rows import Told
-from callcenter.calls.rtcp import Heard, read_counts
+from callcenter.calls.rtcp import LegHeard, read_counts
 from callcenter.errors import CallCenterError, Refused, RuleBroken
 from callcenter.routing.book import Book, Provider
 from callcenter.store import Database, Scope
@@ -38,12 +38,9 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 NO_AGENT, NO_CALLER = "no_sound_from_agent", "no_sound_from_caller"
-"""Asterisk receives no packets: of an agent's phone (``101/svitlo``: who, in whose calls), of a provider's callers.
-
-Whose the call is belongs to the subject: what one provider sees of an agent is not another's.
-"""
-UNHEARD_AGENT, UNHEARD_CALLER = "agent_not_heard", "caller_not_heard"
-"""Packets come, and nothing has been heard in them since the talk began."""
+"""Asterisk receives no packets: of an agent's phone, of a provider's callers."""
+CALLER_NOT_HEARD = "caller_not_heard"
+"""A caller's packets come, and nothing has been heard in them since the talk began."""
 FIRST_WORD = 3
 """So many times as long as a silence may last, the first word may take: who has just been put through may listen."""
 KEPT = timedelta(days=90)
@@ -54,12 +51,27 @@ FORGOTTEN_EVERY = timedelta(hours=1)
 class _Before:
     """A leg as it was when it was last asked."""
 
-    heard: Heard
+    heard: LegHeard
     heard_at: datetime
     """When something had last come of it."""
     since: datetime
     """The beginning of the talk in which it has not spoken yet."""
     listened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One leg of a talk; ``extension`` is empty for the subscriber's."""
+
+    leg: Leg
+    extension: str
+    call: UniqueId
+    provider: Provider
+    held: bool
+
+    def alarm(self, of_agent: str, of_caller: str) -> tuple[str, str]:
+        """Kind and subject of what is to be said of this side."""
+        return of_agent if self.extension else of_caller, alarm_subject(self.extension, self.provider.slug)
 
 
 @dataclass(slots=True)
@@ -129,57 +141,54 @@ class SoundWatch:
             provider = book.by_slug(line.provider)
             if provider is None:
                 continue  # colleagues among themselves: no call of anybody's
-            for leg in _legs(line):
-                known.add(leg.uniqueid)
+            for part in _parts(line, provider):
+                known.add(part.leg.uniqueid)
                 with contextlib.suppress(Refused, RuleBroken):  # it has hung up meanwhile, or its name tells so
-                    await self._ask(found, line, leg, provider)
+                    await self._ask(found, part)
         self._before = {leg: before for leg, before in self._before.items() if leg in known}
         self._spoke &= known
         await self._write(found)
 
-    async def _ask(self, found: _Round, line: Line, leg: Leg, provider: Provider) -> None:
-        heard = read_counts(await self._commands.rtcp(leg.channel))
+    async def _ask(self, found: _Round, part: _Part) -> None:
+        heard = read_counts(await self._commands.rtcp(part.leg.channel))
         if heard is None:
             return
-        now, before = self._clock(), self._before.get(leg.uniqueid)
-        came = before is None or line.held or heard.received.packets != before.heard.received.packets
+        now, before = self._clock(), self._before.get(part.leg.uniqueid)
+        came = before is None or part.held or heard.received.packets != before.heard.received.packets
         heard_at = now if before is None or came else before.heard_at
-        since = now if before is None or line.held else before.since
-        present = self._before[leg.uniqueid] = _Before(heard, heard_at, since, before is not None and before.listened)
-        extension = agent_of_channel(leg.channel) or ""
-        silent = now - heard_at
-        alarm = (NO_AGENT, f"{extension}/{provider.slug}") if extension else (NO_CALLER, provider.slug)
+        since = now if before is None or part.held else before.since
+        present = _Before(heard, heard_at, since, before is not None and before.listened)
+        self._before[part.leg.uniqueid] = present
+        silent, alarm = now - heard_at, part.alarm(NO_AGENT, NO_CALLER)
         if silent >= self._unheard:
-            detail = f"no packets for {silent.total_seconds():.0f} s in call {line.call}"
-            found.silent[alarm] = (provider.id, detail)
-        elif before is not None and came and not line.held:
+            detail = f"no packets for {silent.total_seconds():.0f} s in call {part.call}"
+            found.silent[alarm] = (part.provider.id, detail)
+        elif before is not None and came and not part.held:
             found.heard.add(alarm)
-        for side, way, last in _sides(extension, heard, None if before is None else before.heard):
-            own = side == ("agent" if extension else "caller")
+        for side, way, last in _sides(part.extension, heard, None if before is None else before.heard):
+            own = side == ("agent" if part.extension else "caller")
             found.told.append(
                 Told(
-                    provider.id, line.call, leg.uniqueid, extension, side, "asterisk", "", now, way, last,
-                    silent.total_seconds() if own else 0.0,
+                    part.provider.id, part.call, part.leg.uniqueid, part.extension, side, "asterisk", "", now, way,
+                    last, silent.total_seconds() if own else 0.0,
                 )
             )  # fmt: skip
-        if not (extension and self._is_page(extension)):
-            await self._listen(found, line, leg, present, provider, packets_come=silent < self._unheard)
+        if not (part.extension and self._is_page(part.extension)):
+            await self._listen(found, part, present, packets_come=silent < self._unheard)
 
-    async def _listen(
-        self, found: _Round, line: Line, leg: Leg, now: _Before, provider: Provider, *, packets_come: bool
-    ) -> None:
+    async def _listen(self, found: _Round, part: _Part, now: _Before, *, packets_come: bool) -> None:
         """Waits for the first sound of a leg, and says when it takes too long."""
-        extension = agent_of_channel(leg.channel) or ""
-        alarm = (UNHEARD_AGENT, f"{extension}/{provider.slug}") if extension else (UNHEARD_CALLER, provider.slug)
-        spoke = leg.uniqueid in self._spoke
+        alarm, waited = part.alarm(AGENT_NOT_HEARD, CALLER_NOT_HEARD), self._clock() - now.since
+        spoke = part.leg.uniqueid in self._spoke
         if spoke == now.listened:
-            await self._commands.listen_for_voice(leg.channel, not spoke)
+            await self._commands.listen_for_voice(part.leg.channel, not spoke)
             now.listened = not spoke
         if spoke:
             found.heard.add(alarm)
-        elif packets_come and self._clock() - now.since >= FIRST_WORD * self._unheard:
-            seconds = (self._clock() - now.since).total_seconds()
-            found.silent[alarm] = (provider.id, f"not a word for {seconds:.0f} s in call {line.call}")
+        elif packets_come and waited >= FIRST_WORD * self._unheard:
+            found.silent[alarm] = (
+                part.provider.id, f"not a word for {waited.total_seconds():.0f} s in call {part.call}",
+            )  # fmt: skip
 
     def _is_page(self, extension: str) -> bool:
         agent = self._book().agent(extension)
@@ -209,14 +218,16 @@ class SoundWatch:
         self._forgot_at = now
 
 
-def _legs(line: Line) -> Iterator[Leg]:
+def _parts(line: Line, provider: Provider) -> Iterator[_Part]:
     """The agent's and the subscriber's; what stands between them is not asked."""
-    yield line.leg
+    yield _Part(line.leg, line.agent, line.call, provider, line.held)
     if line.other.channel.startswith(TRUNK_CHANNEL):
-        yield line.other
+        yield _Part(line.other, "", line.call, provider, line.held)
 
 
-def _sides(extension: str, heard: Heard, before: Heard | None) -> Iterator[tuple[quality_rows.Side, Way, Way | None]]:
+def _sides(
+    extension: str, heard: LegHeard, before: LegHeard | None
+) -> Iterator[tuple[quality_rows.Side, Way, Way | None]]:
     """Both directions of a leg: all of it, and what has come since it was asked before."""
     earlier = {} if before is None else dict(quality_rows.sides(extension, before))
     for side, way in quality_rows.sides(extension, heard):

@@ -35,8 +35,8 @@ class PbxVersion:
     def records_stereo(self) -> bool:
         """Whether MixMonitor's option ``D`` (one interleaved file) can be trusted; before, two files.
 
-        Until 20.21, 22.11 and 23.5 it cut a sixth out of every frame of a call in which somebody speaks Opus, half of
-        one in G.722 (asterisk/asterisk#1779).
+        Until 20.21, 22.11 and 23.5 it kept the first sixth of every frame of a call in which somebody speaks Opus, half
+        of one in G.722 (asterisk/asterisk#1779).
         """
         return self._has({20: 21, 22: 11, 23: 5})
 

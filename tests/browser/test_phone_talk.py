@@ -10,12 +10,12 @@ import aiohttp
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from lab.house import House
 from lab.rtp import RATE as LAB_RATE
 from lab.rtp import level
-from lab.sip import CONTROLLED, Tone
+from lab.sip import CONTROLLED, Call, Tone
 from tests.browser.phone_pages import (
     CALLER,
     COLLEAGUE,
@@ -44,6 +44,16 @@ async def a_colleague(house: House, extension: str = "103") -> AsyncIterator[Non
         yield
     finally:
         await house.callcenter("agent", "sign-out", extension)
+
+
+async def asks(house: House, page: Page) -> Call:
+    """The agent asks the colleague at the desk, who answers and hears them; gives the colleague's call."""
+    await page.keyboard.press("t")
+    await page.click("#ask-103")
+    desk = await house.phones["103"].rings()
+    desk.answer()
+    await until(lambda: hears_page(desk), 20, "the colleague hears the agent")
+    return desk
 
 
 async def settled(house: House, number: str) -> dict[str, object]:
@@ -139,11 +149,7 @@ async def test_a_colleague_is_asked_first_and_the_caller_handed_over(house: Hous
     page = await at_work(house, await browser.new_context(), "102")
     call = await talks(house, page, "380639300004", OTHER_DID)
     async with a_colleague(house):
-        await page.keyboard.press("t")
-        await page.click("#ask-103")
-        desk = await house.phones["103"].rings()
-        desk.answer()
-        await until(lambda: hears_page(desk), 20, "the colleague hears the agent")
+        desk = await asks(house, page)
         await until(lambda: hears_music(call), 20, "the caller hears music, and nothing of what they say")
         await phone_is(page, "talking")
         await page.keyboard.press("c")
@@ -159,11 +165,7 @@ async def test_a_colleague_who_was_asked_is_let_go_and_the_caller_is_back(house:
     page = await at_work(house, await browser.new_context(), "102")
     call = await talks(house, page, "380639300005", OTHER_DID)
     async with a_colleague(house):
-        await page.keyboard.press("t")
-        await page.click("#ask-103")
-        desk = await house.phones["103"].rings()
-        desk.answer()
-        await until(lambda: hears_page(desk), 20, "the colleague hears the agent")
+        desk = await asks(house, page)
         await page.keyboard.press("v")
         await desk.ended()
         await until(lambda: hears_page(call), 20, "the caller hears the agent, no music")

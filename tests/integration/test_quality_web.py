@@ -15,8 +15,7 @@ from sqlalchemy import text
 
 from callcenter.calls.quality import Way
 from callcenter.calls.quality_rows import keep_ended
-from callcenter.calls.rtcp import Heard as LegHeard
-from callcenter.calls.rtcp import LegSound
+from callcenter.calls.rtcp import LegHeard, LegSound
 from callcenter.desk.pages import PORTS
 from callcenter.desk.ports import AgentNow, Snapshot
 from callcenter.desk.server import make_app

@@ -34,6 +34,9 @@ window.agentPage = (() => {
     if (what !== null) say.textContent = what;
   }
 
+  /** Whose phone rings has all that is to be known of the caller. */
+  const rings = () => Boolean(document.querySelector(".card[data-stage=ringing][data-complete=true]"));
+
   function stamp() {
     const card = document.querySelector(".card[data-call]");
     if (!card) return;
@@ -44,7 +47,7 @@ window.agentPage = (() => {
   live.drawn.push((frame) => {
     tell();
     if (!("card" in frame)) return;
-    if (document.querySelector(".card[data-stage=ringing][data-complete=true]")) document.dispatchEvent(new CustomEvent("card:ringing"));
+    if (rings()) document.dispatchEvent(new CustomEvent("card:ringing"));
     if (benching) stamp();
   });
   return {
@@ -56,6 +59,7 @@ window.agentPage = (() => {
     announce: live.announce,
     give: live.give,
     csrf: live.csrf,
+    rings,
     card: () => document.querySelector(".card[data-call]"),
   };
 })();

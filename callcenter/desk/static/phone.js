@@ -253,8 +253,7 @@ window.phone = (() => {
 
   /** Who hears the phone ring sees whose caller it is: what is heavy begins when the card stands there. */
   function cardFirst() {
-    const card = window.agentPage.card()?.dataset;
-    if (card?.stage === "ringing" && card.complete === "true") return Promise.resolve();
+    if (window.agentPage.rings()) return Promise.resolve();
     return new Promise((go) => {
       const waiting = new AbortController();
       const over = () => { waiting.abort(); go(); };
